@@ -5,8 +5,8 @@
  * A request goes through the five phases that every scheme has, by name in local.c:
  *   request       the agent hands over an operation
  *   coordination  the loop is the order: operations take effect one after another
- *   execution     fs_apply in a workspace; what it needs is fetched from the store, then it runs again
- *   agreement     the read set is validated, the write set appended to the log at a new stamp
+ *   execution     fs_apply in a workspace; what it needs is fetched from the store, then it runs
+ * again agreement     the read set is validated, the write set appended to the log at a new stamp
  *   response      result and data go back; when asked for, only after the log is durable
  */
 #ifndef PACTFS_REPLICA_LOCAL_H
@@ -17,13 +17,16 @@
 #include "core/store/store.h"
 
 struct replica;
+struct agent;
 
-/* One operation under way. The caller owns the memory until the request has finished and request_end was called. */
+/* One operation under way. The caller owns the memory until the request has finished and
+ * request_end was called. */
 struct request {
     /* in: fill these, and call request_begin once per use */
-    struct fs_op op;      /* name/value memory must live until it finished; op.now 0 means: the replica manager sets the time */
-    bool durable;         /* finish only after everything committed so far, this included, is durable */
-    uint8_t *into;        /* FS_READ: where the data goes, op.length bytes */
+    struct fs_op op; /* name/value memory must live until it finished; op.now 0 means: the replica
+                        manager sets the time */
+    bool durable;    /* finish only after everything committed so far, this included, is durable */
+    uint8_t *into;   /* FS_READ: where the data goes, op.length bytes */
     void (*done)(struct request *request); /* runs once unless replica_execute returned true */
     void *ctx;
     /* out */
@@ -36,25 +39,35 @@ struct request {
     struct store_read read;
     struct store_range *ranges;
     struct replica *replica;
-    struct request *next, **link;
-    uint32_t attempts, pending;
-    void *impl;
+    struct request *next;
+    struct agent *agent;                         /* the agent's, see agent.c */
+    void (*agent_done)(struct request *request); /* likewise */
+    uint32_t attempts;                           /* how often it lost against another */
+    uint8_t stage;                               /* enum stage in local.c */
+    bool ready;                                  /* ws is initialised */
+    bool awaited; /* something else may have run since the first answer to this attempt */
+    bool entered; /* a call into the store that may answer at once is under way */
 };
 
-/* Takes over nothing: store and env stay the caller's and must outlive the replica manager. Makes the root directory when the
- * volume is empty (owned by uid/gid) and reclaims orphans left by a crash, in the background, in small steps. */
-enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32_t uid, uint32_t gid, struct replica **out);
+/* Takes over nothing: store and env stay the caller's and must outlive the replica manager. Makes
+ * the root directory when the volume is empty (owned by uid/gid) and reclaims orphans left by a
+ * crash, in the background, in small steps. */
+enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32_t uid,
+                     uint32_t gid, struct replica **out);
 /* All requests must have finished. */
 void replica_free(struct replica *replica);
 
-/* Prepares a request for (another) use: keeps its workspace memory, clears the rest. A zeroed struct may be begun. */
+/* Prepares a request for (another) use: keeps its workspace memory, clears the rest. A zeroed
+ * struct may be begun. */
 void request_begin(struct request *request);
-/* After the end: gives back what the result held (keeps memory for the next use) / frees all of it. */
+/* After the end: gives back what the result held (keeps memory for the next use) / frees all of it.
+ */
 void request_end(struct request *request);
 void request_free(struct request *request);
 
-/* Runs the request. True: it finished at once (see request->err), done will not run. False: done runs once, later.
- * The caller asks replica_has_room first for operations that write; without room a write still works but memory grows. */
+/* Runs the request. True: it finished at once (see request->err), done will not run. False: done
+ * runs once, later. The caller asks replica_has_room first for operations that write; without room
+ * a write still works but memory grows. */
 bool replica_execute(struct replica *replica, struct request *request);
 
 bool replica_has_room(const struct replica *replica);
@@ -62,7 +75,8 @@ bool replica_has_room(const struct replica *replica);
 /* An inode number never used before. */
 uint64_t replica_new_ino(struct replica *replica);
 
-/* Durable: everything answered so far. done(request) runs once or true is returned, as above; only err is set. */
+/* Durable: everything answered so far. done(request) runs once or true is returned, as above; only
+ * err is set. */
 bool replica_sync(struct replica *replica, struct request *request);
 
 const struct fs_volume *replica_volume(const struct replica *replica);
@@ -70,6 +84,8 @@ struct store *replica_store(struct replica *replica);
 
 struct replica_status {
     uint64_t requests, commits, conflicts, reruns; /* since start */
+    uint64_t failures; /* requests that ended with an error of disks, stores or resources */
+    enum err last_failure;
     uint64_t orphans; /* waiting to be reclaimed from before the start */
     uint64_t in_flight;
 };
