@@ -18,6 +18,7 @@
 #define PACTFS_TXN_WORKSPACE_H
 
 #include "core/base/arena.h"
+#include "core/base/err.h"
 #include "core/store/write_set.h"
 
 struct ws_object; /* private */
@@ -54,10 +55,11 @@ struct workspace {
     uint32_t table_size, object_count;
     struct ws_need *needs;
     uint32_t need_count, need_room;
-    struct ws_scan_entry *scans; /* private list */
-    struct ws_write *writes;     /* private list, newest first */
+    struct ws_object *first, *last; /* all objects in the order in which they came up */
+    struct ws_scan_entry *scans;    /* private list */
+    struct ws_write *writes;        /* private list, newest first */
     uint64_t serial;
-    uint64_t bytes; /* payload bytes in the write set, for limits */
+    uint64_t bytes; /* payload bytes in the write set (a chunk counts in full), for limits */
 };
 
 void ws_init(struct workspace *ws);
@@ -87,6 +89,9 @@ void ws_put(struct workspace *ws, struct object_key key, struct bytes value);
 void ws_delete(struct workspace *ws, struct object_key key);
 void ws_write_chunks(struct workspace *ws, struct object_key block, uint32_t first_chunk, struct bytes data,
                      struct shared *owner);
+/* As ws_write_chunks, for bytes that lie in ws->arena already: no copy. */
+void ws_write_chunks_arena(struct workspace *ws, struct object_key block, uint32_t first_chunk,
+                           struct bytes data);
 void ws_punch(struct workspace *ws, struct object_key block, uint32_t first_chunk, uint32_t chunks);
 
 uint64_t ws_mark(const struct workspace *ws);
