@@ -53,7 +53,7 @@ enum fs_code {
     FS_SETATTR,      /* ino, set, attr -> attr */
     FS_ACCESS,       /* ino, mask (R 4, W 2, X 1) */
     FS_OPEN,         /* ino, mask: permission to open; flags FS_OPEN_TRUNCATE -> attr */
-    FS_READLINK,     /* ino -> value */
+    FS_READLINK,     /* ino, flags FS_READ_ATIME -> value, attr */
     FS_MKNOD,        /* ino, name, new_ino, mode (with type; regular files too), umask, rdev -> attr */
     FS_MKDIR,        /* ino, name, new_ino, mode, umask -> attr */
     FS_SYMLINK,      /* ino, name, new_ino, value (target) -> attr */
@@ -67,7 +67,7 @@ enum fs_code {
     FS_FALLOCATE,    /* ino, offset, length, flags FALLOC_FL_* -> attr */
     FS_SEEK,         /* ino, offset, flags SEEK_DATA 3 or SEEK_HOLE 4 -> offset */
     FS_COPY,         /* ino, offset, ino2, offset2, length -> length, attr2 (of ino2) */
-    FS_READDIR,      /* ino, offset (cookie, 0 = start), length (most entries), flags FS_READDIR_PLUS -> entries */
+    FS_READDIR,      /* ino, offset (cookie, 0 = start), length (most entries), flags FS_READDIR_* -> entries */
     FS_SETXATTR,     /* ino, name, value, flags XATTR_CREATE 1, XATTR_REPLACE 2 */
     FS_GETXATTR,     /* ino, name -> value */
     FS_LISTXATTR,    /* ino -> value: names, each with its NUL */
@@ -97,6 +97,7 @@ enum {
     FS_WRITE_APPEND = 1,    /* at the end of the file, whatever `offset` says */
     FS_WRITE_CACHED = 2,    /* from a kernel's write-back cache: times, set-id bits and size were handled there */
     FS_READDIR_PLUS = 1,    /* with attributes */
+    FS_READDIR_ATIME = 2,   /* as FS_READ_ATIME */
     FS_RENAME_NOREPLACE = 1,
     FS_RENAME_EXCHANGE = 2,
 };
