@@ -29,12 +29,14 @@ static void fill_directory(void)
 
 static void count(unsigned *seen, const char *name)
 {
-    int i;
+    char *end;
+    long i;
 
     if (name[0] == '.')
         return;
-    SAME(sscanf(name, "entry-%d", &i), 1);
-    CHECK(i >= 0 && i < ENTRIES + EXTRA);
+    CHECK(strncmp(name, "entry-", 6) == 0);
+    i = strtol(name + 6, &end, 10);
+    CHECK(*end == '\0' && i >= 0 && i < ENTRIES + EXTRA);
     seen[i]++;
 }
 
