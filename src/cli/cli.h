@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * cli.h: what the commands share. A command parses its arguments, does one thing, and returns an
+ * exit code:
+ *
+ *   0  done
+ *   1  it could not be done; stderr has a sentence with what is wrong and what to do
+ *   2  the command line is not understood
+ *   3  nothing is running for that home (status, umount, mount, sync, clean)
+ *   4  scrub found damage
+ */
+#ifndef PACTFS_CLI_CLI_H
+#define PACTFS_CLI_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "node/home.h"
+
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_STOPPED = 3,
+    EXIT_DAMAGE = 4
+};
+
+struct arguments {
+    const char *command;
+    const char *words[2]; /* what is not an option */
+    unsigned word_count;
+    const char *mount; /* --mount DIR */
+    const char *ready; /* --ready-fd N */
+    bool json, help, allow_other;
+};
+
+struct command {
+    const char *name, *synopsis, *summary, *text;
+    const char *const *options; /* that it takes, ended by NULL; all take --help */
+    unsigned least_words, most_words;
+    int (*run)(const struct arguments *arguments);
+};
+
+/* help.c: all commands, ended by one without a name. */
+extern const struct command commands[];
+const struct command *find_command(const char *name);
+void print_help(const struct command *command); /* NULL: of the whole */
+
+/* arguments.c: EXIT_DONE, or EXIT_USAGE after saying what is wrong. */
+int parse_arguments(const struct command *command, int argc, char **argv,
+                    struct arguments *arguments);
+
+/* say.c: to people. */
+__attribute__((format(printf, 1, 2))) int complain(const char *format,
+                                                   ...); /* returns EXIT_FAILED */
+bool on_terminal(void); /* stdout is one, and colour is wanted (NO_COLOR) */
+void print_heading(const char *text);
+void print_wrapped(const char *indent, const char *sentence);    /* at 80 columns */
+void print_json(json_t *json);                                   /* consumes it */
+const char *print_bytes(uint64_t bytes, char *buf, size_t size); /* "3.2 GiB"; returns buf */
+
+/* places.c: both give absolute paths without symbolic links as far as they exist. */
+enum err resolve_path(const char *path, char out[HOME_PATH_MAX], struct store_error *error);
+/* `word`, or the user's data directory: $XDG_DATA_HOME/pactfs, ~/.local/share/pactfs. */
+enum err resolve_home(const char *word, char out[HOME_PATH_MAX], struct store_error *error);
+/* Makes the directories above the default home. */
+void make_default_parents(const char *home);
+/* True when `inner` is `outer` or lies in it; both resolved. */
+bool path_inside(const char *inner, const char *outer);
+
+/* client.c: talking to a running node. */
+struct client {
+    int fd;
+    size_t used, taken;
+    char buf[65536];
+};
+/* False: nothing runs there. */
+bool client_open(struct client *client, const char *home);
+void client_close(struct client *client);
+/* Consumes `request`. */
+bool client_send(struct client *client, json_t *request);
+/* The next line of the answer, or NULL when the node ended, sent nonsense, or said nothing for
+ * timeout_ms. The caller owns it. */
+json_t *client_read(struct client *client, int timeout_ms);
+/* Sends {"request": name} and returns the one answer, as client_read. */
+json_t *client_ask(struct client *client, const char *name, int timeout_ms);
+bool answer_ok(const json_t *answer);
+/* Says the answer's error (or that there was none) and returns EXIT_FAILED. */
+int complain_answer(const json_t *answer);
+
+/* The commands. */
+int command_up(const struct arguments *arguments);
+int command_serve(const struct arguments *arguments);
+int command_down(const struct arguments *arguments);
+int command_status(const struct arguments *arguments);
+int command_explain(const struct arguments *arguments);
+int command_scrub(const struct arguments *arguments);
+int command_mount(const struct arguments *arguments);
+int command_umount(const struct arguments *arguments);
+int command_store(const struct arguments *arguments); /* sync, checkpoint, clean */
+int command_help(const struct arguments *arguments);
+
+#define ANSWER_MS 20000 /* a node that runs answers a question within this time */
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * command_up.c: `up` starts a node in the background and waits until it is usable; `serve` is that
+ * node.
+ *
+ * What up makes (a mount point, the home) is gone again when the start fails.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "io/fuse/mount.h"
+#include "node/node.h"
+
+#define READY_MS (10 * 60 * 1000) /* a store that was badly damaged may rebuild its index */
+
+struct up {
+    const struct arguments *arguments;
+    char home[HOME_PATH_MAX], mount[HOME_PATH_MAX];
+    bool made_mount;
+};
+
+static int check_places(const struct up *up)
+{
+    char volume[HOME_PATH_MAX + 16];
+    snprintf(volume, sizeof volume, "%s/volume", up->home);
+    if (path_inside(up->home, up->mount))
+        return complain("the home %s lies inside the mount point %s and would be hidden by it; "
+                        "name another mount point with --mount DIR",
+                        up->home, up->mount);
+    if (path_inside(up->mount, volume))
+        return complain("the mount point %s lies inside the store of the volume; name another "
+                        "with --mount DIR",
+                        up->mount);
+    return EXIT_DONE;
+}
+
+/* Makes the last component of the mount point when it is missing. */
+static int make_mount_point(struct up *up)
+{
+    struct stat st;
+    mount_clear_stale(up->mount);
+    if (mkdir(up->mount, 0755) == 0) {
+        up->made_mount = true;
+        return EXIT_DONE;
+    }
+    if (errno == EEXIST && stat(up->mount, &st) == 0 && !S_ISDIR(st.st_mode))
+        return complain("the mount point %s is not a directory; name a directory with --mount DIR",
+                        up->mount);
+    if (errno == EEXIST)
+        return EXIT_DONE;
+    if (errno == ENOENT)
+        return complain("the mount point %s cannot be made, because the directory above it does "
+                        "not exist; make that first, or name another with --mount DIR",
+                        up->mount);
+    return complain("the mount point %s cannot be made: %s; name another with --mount DIR",
+                    up->mount, strerror(errno));
+}
+
+static const char *mounted_at(const json_t *status)
+{
+    return json_string_value(json_object_get(status, "mount"));
+}
+
+static void add_line(void *ctx, enum explain_topic topic, const char *sentence)
+{
+    (void)topic;
+    json_array_append_new(ctx, json_string(sentence));
+}
+
+static json_t *promise(const char *home)
+{
+    struct contract contract;
+    struct store_error error;
+    struct explain_state state = home_explain_state();
+    json_t *lines = json_array();
+    if (home_contract(home, &contract, &error) == OK)
+        explain_brief(&contract, &state, add_line, lines);
+    return lines;
+}
+
+static void print_next(const struct up *up)
+{
+    printf("\n  try:   cp -a SOMETHING '%s'/\n", up->mount);
+    printf("         pactfs status '%s'\n", up->home);
+    printf("         pactfs explain '%s'    what is promised, in full\n", up->home);
+    printf("         pactfs scrub '%s'      verify every byte\n", up->home);
+    printf("  stop:  pactfs down '%s'\n", up->home);
+}
+
+static void print_up(const struct up *up, const char *what, long pid)
+{
+    json_t *lines = promise(up->home);
+    size_t i;
+    json_t *line;
+    if (up->arguments->json) {
+        print_json(json_pack("{s:b, s:s, s:s, s:s, s:I, s:o}", "ok", 1, "state", what, "home",
+                             up->home, "mount", up->mount, "pid", (json_int_t)pid, "promise",
+                             lines));
+        return;
+    }
+    printf("PactFS is %s: %s (home %s, process %ld)\n", what, up->mount, up->home, pid);
+    json_array_foreach(lines, i, line)
+    {
+        print_wrapped("  ", json_string_value(line));
+    }
+    json_decref(lines);
+    print_next(up);
+}
+
+/* A node runs there: mounted as wanted, or it can be. */
+static int join_running(struct up *up, struct client *client)
+{
+    json_t *status = client_ask(client, "status", ANSWER_MS);
+    const char *mount = mounted_at(status);
+    long pid = (long)json_integer_value(json_object_get(status, "pid"));
+    int code = EXIT_DONE;
+    if (!answer_ok(status)) {
+        code = complain_answer(status);
+    } else if (mount && up->arguments->mount && strcmp(mount, up->mount) != 0) {
+        code = complain("the volume in %s is mounted at %s already, and a volume has one mount in "
+                        "this version. To see it at %s too: mount --bind '%s' '%s'",
+                        up->home, mount, up->mount, mount, up->mount);
+    } else if (mount) {
+        snprintf(up->mount, sizeof up->mount, "%s", mount);
+        print_up(up, "running already", pid);
+    } else {
+        code = check_places(up);
+        if (code == EXIT_DONE)
+            code = make_mount_point(up);
+        json_t *answer = NULL;
+        if (code == EXIT_DONE &&
+            client_send(client, json_pack("{s:s, s:s}", "request", "mount", "dir", up->mount)))
+            answer = client_read(client, ANSWER_MS);
+        if (code == EXIT_DONE && answer_ok(answer))
+            print_up(up, "mounted again", pid);
+        else if (code == EXIT_DONE)
+            code = complain_answer(answer);
+        json_decref(answer);
+    }
+    json_decref(status);
+    return code;
+}
+
+_Noreturn static void become_node(const struct up *up, int ready_fd)
+{
+    char fd[16];
+    snprintf(fd, sizeof fd, "%d", ready_fd);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+        dup2(null, STDERR_FILENO) < 0 || chdir("/") != 0)
+        _exit(1);
+    fcntl(ready_fd, F_SETFD, 0);
+    const char *argv[] = {"pactfs",  "serve", "--ready-fd", fd,   "--mount",
+                          up->mount, "--",    up->home,     NULL, NULL};
+    if (up->arguments->allow_other) {
+        argv[6] = "--allow-other";
+        argv[7] = "--";
+        argv[8] = up->home;
+    }
+    execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
+    _exit(1);
+}
+
+/* Starts the node; its one line, or NULL when it died without. */
+static json_t *start_node(const struct up *up)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return NULL;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0)
+        become_node(up, ends[1]);
+    close(ends[1]);
+    struct client pipe = {.fd = ends[0]};
+    json_t *answer = child < 0 ? NULL : client_read(&pipe, READY_MS);
+    if (!answer_ok(answer) && child > 0)
+        waitpid(child, NULL, 0); /* it ends by itself: nothing is left when up returns */
+    client_close(&pipe);
+    return answer;
+}
+
+static int start_new(struct up *up)
+{
+    struct home_state state;
+    int code = check_places(up);
+    if (code != EXIT_DONE)
+        return code;
+    home_load_state(up->home, &state);
+    if (state.mount[0])
+        mount_clear_stale(state.mount);
+    code = make_mount_point(up);
+    if (code != EXIT_DONE)
+        return code;
+    json_t *answer = start_node(up);
+    if (answer_ok(answer)) {
+        print_up(up, json_is_true(json_object_get(answer, "made")) ? "up, with a new volume" : "up",
+                 (long)json_integer_value(json_object_get(answer, "pid")));
+    } else {
+        if (up->made_mount)
+            rmdir(up->mount);
+        code = answer ? complain_answer(answer)
+                      : complain("the background process ended before the volume was usable; look "
+                                 "at %s/log",
+                                 up->home);
+    }
+    json_decref(answer);
+    return code;
+}
+
+int command_up(const struct arguments *arguments)
+{
+    struct store_error error = {""};
+    struct contract contract;
+    struct client client;
+    enum home_kind kind;
+    struct up up = {.arguments = arguments};
+    if (resolve_home(arguments->words[0], up.home, &error) != OK ||
+        resolve_path(arguments->mount ? arguments->mount : "mnt", up.mount, &error) != OK ||
+        home_inspect(up.home, &kind, &error) != OK ||
+        home_contract(up.home, &contract, &error) != OK)
+        return complain("%s", error.text);
+    if (!arguments->words[0])
+        make_default_parents(up.home);
+    if (!client_open(&client, up.home))
+        return start_new(&up);
+    int code = join_running(&up, &client);
+    client_close(&client);
+    return code;
+}
+
+/* A descriptor handed down by `up`; anything else is refused. */
+static int ready_descriptor(const char *text)
+{
+    char *end;
+    long fd = strtol(text, &end, 10);
+    return *end == 0 && fd > STDERR_FILENO && fd < 1024 && fcntl((int)fd, F_GETFD) >= 0 ? (int)fd
+                                                                                        : -1;
+}
+
+int command_serve(const struct arguments *arguments)
+{
+    struct store_error error = {""};
+    char home[HOME_PATH_MAX], mount[HOME_PATH_MAX];
+    struct node_options options = {.home = home,
+                                   .ready_fd = -1,
+                                   .background = arguments->ready != NULL,
+                                   .allow_other = arguments->allow_other};
+    if (arguments->ready && (options.ready_fd = ready_descriptor(arguments->ready)) < 0)
+        return complain("--ready-fd names no open descriptor; it is for pactfs up");
+    if (resolve_home(arguments->words[0], home, &error) != OK ||
+        (arguments->mount && resolve_path(arguments->mount, mount, &error) != OK))
+        return complain("%s", error.text);
+    if (arguments->mount)
+        options.mount = mount;
+    return node_run(&options);
+}

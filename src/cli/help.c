@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * help.c: every command, what it takes, and examples.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define DEFAULTS                                                                  \
+    "HOME is the directory of the volume; without it, $XDG_DATA_HOME/pactfs or\n" \
+    "~/.local/share/pactfs."
+
+static const char *const only_help[] = {"--help", NULL};
+static const char *const with_json[] = {"--json", "--help", NULL};
+static const char *const for_up[] = {"--mount", "--json", "--allow-other", "--help", NULL};
+static const char *const for_serve[] = {"--mount", "--allow-other", "--ready-fd", "--help", NULL};
+
+const struct command commands[] = {
+    {"up", "up [HOME] [--mount DIR] [--allow-other] [--json]",
+     "make or start a volume and mount it",
+     "Starts one background process for the volume in HOME and returns when the volume\n"
+     "is usable. A volume is made when there is none. " DEFAULTS "\n"
+     "DIR is where it is mounted; without it, ./mnt. DIR is made when it is missing and\n"
+     "the directory above it exists. Root's mounts are open to all users; others need\n"
+     "--allow-other for that, and user_allow_other in /etc/fuse.conf.\n"
+     "\n"
+     "  pactfs up                        the default home, mounted at ./mnt\n"
+     "  pactfs up ~/vol --mount ~/files",
+     for_up, 0, 1, command_up},
+    {"down", "down [HOME]", "unmount and stop",
+     "Unmounts, writes a checkpoint, ends the process. " DEFAULTS "\n"
+     "Nothing running is no error.\n"
+     "\n"
+     "  pactfs down ~/vol",
+     only_help, 0, 1, command_down},
+    {"status", "status [HOME] [--json]", "what runs and how it is doing",
+     DEFAULTS "\n"
+              "Exit code 3: the volume is not running.\n"
+              "\n"
+              "  pactfs status --json ~/vol",
+     with_json, 0, 1, command_status},
+    {"explain", "explain [HOME] [--json]", "the volume's promise in plain sentences",
+     "Who sees a write when, what is on the disk when, what a crash leaves. " DEFAULTS "\n"
+     "\n"
+     "  pactfs explain ~/vol",
+     with_json, 0, 1, command_explain},
+    {"scrub", "scrub [HOME] [--json]", "verify every checksum",
+     "Reads the whole volume, beside other work when it runs, read-only when it does\n"
+     "not. " DEFAULTS "\n"
+     "Exit code 4: damage was found; each place is named.\n"
+     "\n"
+     "  pactfs scrub ~/vol",
+     with_json, 0, 1, command_scrub},
+    {"mount", "mount DIR [HOME]", "mount a running volume that is not mounted",
+     "A volume has one mount in this version; use mount --bind to see it elsewhere. " DEFAULTS "\n"
+     "\n"
+     "  pactfs mount ~/files ~/vol",
+     only_help, 1, 2, command_mount},
+    {"umount", "umount [HOME]", "unmount; the volume stays up",
+     DEFAULTS "\n"
+              "\n"
+              "  pactfs umount ~/vol",
+     only_help, 0, 1, command_umount},
+    {"sync", "sync [HOME]", "return when all that PactFS was given is on the disk",
+     "What the kernel's page cache still holds is not part of it; fsync is. " DEFAULTS "\n"
+     "\n"
+     "  pactfs sync ~/vol",
+     only_help, 0, 1, command_store},
+    {"clean", "clean [HOME]", "give back the space of what was deleted, now",
+     "PactFS does so by itself when it is idle. " DEFAULTS "\n"
+     "\n"
+     "  pactfs clean ~/vol",
+     only_help, 0, 1, command_store},
+    {"checkpoint", "checkpoint [HOME]", "write the index now, so that the next start is short",
+     "PactFS does so by itself as the log grows, and on down. " DEFAULTS "\n"
+     "\n"
+     "  pactfs checkpoint ~/vol",
+     only_help, 0, 1, command_store},
+    {"serve", "serve [HOME] [--mount DIR] [--allow-other]", "run in the foreground",
+     "What up starts, for service managers: ends on SIGTERM, SIGINT or pactfs down, and\n"
+     "says what it has to say on standard error. " DEFAULTS "\n"
+     "\n"
+     "  pactfs serve /srv/vol --mount /srv/files",
+     for_serve, 0, 1, command_serve},
+    {"help", "help [COMMAND]", "this, or about one command", "  pactfs help up", only_help, 0, 1,
+     command_help},
+    {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
+
+const struct command *find_command(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+void print_help(const struct command *command)
+{
+    if (command) {
+        printf("pactfs %s\n\n%s.\n\n%s\n", command->synopsis, command->summary, command->text);
+        return;
+    }
+    printf("PactFS: a file system whose volumes say what they promise.\n\n");
+    for (const struct command *c = commands; c->name; c++)
+        printf("  pactfs %-11s %s\n", c->name, c->summary);
+    printf("\n  pactfs COMMAND --help   about one command, with examples\n"
+           "  pactfs --version\n\n"
+           "exit codes: 0 done, 1 could not be done, 2 not understood, 3 not running,\n"
+           "            4 scrub found damage\n");
+}
+
+int command_help(const struct arguments *arguments)
+{
+    const struct command *command = arguments->words[0] ? find_command(arguments->words[0]) : NULL;
+    if (arguments->words[0] && !command) {
+        complain("there is no command '%s'; see: pactfs help", arguments->words[0]);
+        return EXIT_USAGE;
+    }
+    print_help(command);
+    return EXIT_DONE;
+}
