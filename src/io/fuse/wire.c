@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * wire.c: what libfuse 3.14 does not know of the kernel's protocol.
+ *
+ * libfuse decodes requests and encodes answers. Three things go past it:
+ *   - flags of the answer to FUSE_INIT that it has no name for, FUSE_HANDLE_KILLPRIV_V2 above all:
+ * without it the kernel asks for the attribute security.capability before every write(2);
+ *   - FUSE_TMPFILE, FUSE_STATX and FUSE_SYNCFS, which are newer than it;
+ *   - reading: the bytes are read straight into the buffer from which the log will write them.
+ */
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/base/assert.h"
+#include "io/fuse/private.h"
+
+/* From protocol 7.39 on; the kernel headers of Debian 12 are of 7.38. */
+#define OPCODE_STATX 52u
+
+#define STATX_BITS_BASIC 0x7ffu
+#define STATX_BITS_BTIME 0x800u
+
+struct wire_time {
+    int64_t seconds;
+    uint32_t nanoseconds;
+    int32_t reserved;
+};
+
+struct wire_statx_out {
+    uint64_t attr_valid;
+    uint32_t attr_valid_nsec;
+    uint32_t flags;
+    uint64_t spare[2];
+    uint32_t mask;
+    uint32_t blksize;
+    uint64_t attributes;
+    uint32_t nlink, uid, gid;
+    uint16_t mode, spare0;
+    uint64_t ino, size, blocks, attributes_mask;
+    struct wire_time atime, btime, ctime, mtime;
+    uint32_t rdev_major, rdev_minor, dev_major, dev_minor;
+    uint64_t spare2[14];
+};
+
+STATIC_ASSERT(sizeof(struct wire_statx_out) == 288, "the kernel's struct fuse_statx_out");
+
+struct wire_created {
+    struct fuse_entry_out entry;
+    struct fuse_open_out open;
+};
+
+const void *wire_arguments(const struct mount *mount)
+{
+    return mount->current->data + sizeof(struct fuse_in_header);
+}
+
+/* --- answers without libfuse --- */
+
+/* False when the kernel did not take it. Ends the call. */
+static bool answer(struct call *call, void *body, size_t size)
+{
+    enum err err = call->request.err;
+    struct fuse_out_header out = {.unique = call->unique, .error = -err_errno(err)};
+    struct iovec iov[2] = {{&out, sizeof out}, {body, err == OK ? size : 0}};
+    out.len = (uint32_t)(sizeof out + iov[1].iov_len);
+    bool taken = writev(call->mount->fd, iov, iov[1].iov_len ? 2 : 1) >= 0;
+    call_end(call);
+    return taken;
+}
+
+static void reply_tmpfile(struct call *call)
+{
+    struct mount *mount = call->mount;
+    struct wire_created out = {
+        .entry = {.entry_valid = (uint64_t)FOREVER_S, .attr_valid = (uint64_t)FOREVER_S},
+        .open = {.open_flags = FOPEN_KEEP_CACHE},
+    };
+    uint64_t ino = call->request.result.attr.ino;
+    bool made = call->request.err == OK;
+    if (made) {
+        out.entry.nodeid = ino;
+        attr_to_wire(&call->request.result.attr, &out.entry.attr);
+        agent_ref(mount->agent, ino);
+    }
+    if (!answer(call, &out, sizeof out) && made) {
+        mount->status.forgotten_replies++;
+        agent_forget(mount->agent, ino, 1);
+    }
+}
+
+static void do_tmpfile(struct mount *mount)
+{
+    const struct fuse_create_in *in = wire_arguments(mount);
+    struct call *call = call_new_raw(mount, FS_TMPFILE);
+    call->request.op.new_ino = agent_new_ino(mount->agent);
+    call->request.op.mode = in->mode;
+    call->request.op.umask = in->umask;
+    call_run(call, reply_tmpfile);
+}
+
+static struct wire_time to_wire_time(uint64_t seconds, uint32_t nanoseconds)
+{
+    return (struct wire_time){.seconds = (int64_t)seconds, .nanoseconds = nanoseconds};
+}
+
+static void reply_statx(struct call *call)
+{
+    struct fuse_attr a;
+    const struct fs_attr *attr = &call->request.result.attr;
+    attr_to_wire(attr, &a);
+    int64_t btime = attr->btime / 1000000000, rest = attr->btime % 1000000000;
+    struct wire_statx_out out = {
+        .attr_valid = (uint64_t)FOREVER_S,
+        .mask = STATX_BITS_BASIC | STATX_BITS_BTIME,
+        .blksize = a.blksize,
+        .nlink = a.nlink,
+        .uid = a.uid,
+        .gid = a.gid,
+        .mode = (uint16_t)a.mode,
+        .ino = a.ino,
+        .size = a.size,
+        .blocks = a.blocks,
+        .atime = to_wire_time(a.atime, a.atimensec),
+        .mtime = to_wire_time(a.mtime, a.mtimensec),
+        .ctime = to_wire_time(a.ctime, a.ctimensec),
+        .btime = {.seconds = rest < 0 ? btime - 1 : btime,
+                  .nanoseconds = (uint32_t)(rest < 0 ? rest + 1000000000 : rest)},
+        .rdev_major = major(attr->rdev),
+        .rdev_minor = minor(attr->rdev),
+    };
+    answer(call, &out, sizeof out);
+}
+
+static void reply_raw_status(struct call *call)
+{
+    answer(call, NULL, 0);
+}
+
+/* --- requests --- */
+
+void wire_dispatch(struct mount *mount, size_t size)
+{
+    const struct fuse_in_header *in = (const void *)mount->current->data;
+    struct fuse_buf buf = {.mem = mount->current->data, .size = size};
+    INVARIANT(size >= sizeof *in);
+    mount->status.messages++;
+    switch (in->opcode) {
+    case FUSE_TMPFILE:
+        do_tmpfile(mount);
+        break;
+    case OPCODE_STATX:
+        call_run(call_new_raw(mount, FS_GETATTR), reply_statx);
+        break;
+    case FUSE_SYNCFS:
+        call_sync(call_new_raw(mount, FS_GETATTR), reply_raw_status);
+        break;
+    default:
+        fuse_session_process_buf(mount->session, &buf);
+    }
+}
+
+ssize_t wire_read(int fd, void *buf, size_t len, void *userdata)
+{
+    (void)userdata;
+    return read(fd, buf, len);
+}
+
+/* Adds to the answer to FUSE_INIT. */
+static void complete_init(struct mount *mount, struct fuse_init_out *out)
+{
+    const struct fuse_init_in *in = wire_arguments(mount);
+    if (in->flags & FUSE_HANDLE_KILLPRIV_V2) {
+        out->flags |= FUSE_HANDLE_KILLPRIV_V2;
+        out->flags &= ~(uint32_t)FUSE_HANDLE_KILLPRIV;
+        mount->kill_priv = true;
+    }
+    mount->started = true;
+}
+
+ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata)
+{
+    struct mount *mount = userdata;
+    if (!mount->started && count >= 2 && iov[1].iov_len >= sizeof(struct fuse_init_out) &&
+        ((const struct fuse_in_header *)(const void *)mount->current->data)->opcode == FUSE_INIT)
+        complete_init(mount, iov[1].iov_base);
+    return writev(fd, iov, count);
+}
