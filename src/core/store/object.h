@@ -2,11 +2,12 @@
  *
  * object.h: the unit of concurrency, replication and storage.
  *
- * An object is an inode, a bucket of directory entries that share a hash, a bucket of extended attributes that
- * share a hash, a block of file data, or a mark that an inode has no name left. It is named by a
- * key (kind, inode number, sub) and has versions, each at a stamp. Kinds other than BLOCK have a small value (at most
- * OBJECT_VALUE_MAX bytes) that is replaced whole. A block is BLOCK_CHUNKS chunks of CHUNK_SIZE bytes; chunks are
- * written and punched one by one, an absent chunk reads as zeros.
+ * An object is an inode, a bucket of directory entries that share a hash, a bucket of extended
+ * attributes that share a hash, a block of file data, or a mark that an inode has no name left. It
+ * is named by a key (kind, inode number, sub) and has versions, each at a stamp. Kinds other than
+ * BLOCK have a small value (at most OBJECT_VALUE_MAX bytes) that is replaced whole. A block is
+ * BLOCK_CHUNKS chunks of CHUNK_SIZE bytes; chunks are written and punched one by one, an absent
+ * chunk reads as zeros.
  */
 #ifndef PACTFS_STORE_OBJECT_H
 #define PACTFS_STORE_OBJECT_H
@@ -69,10 +70,10 @@ const char *object_key_print(const struct object_key *key, char *buf, size_t siz
 
 /* What one version of an object says. */
 struct object_version {
-    struct stamp stamp;  /* STAMP_ZERO when the object never existed (as far as is remembered) */
-    bool present;        /* false: never made, or deleted at `stamp` */
-    struct bytes value;  /* kinds other than block, when present; owned by whoever answered */
-    uint32_t chunks;     /* blocks, when present: bit i set = chunk i holds data */
+    struct stamp stamp; /* STAMP_ZERO when the object never existed (as far as is remembered) */
+    bool present;       /* false: never made, or deleted at `stamp` */
+    struct bytes value; /* kinds other than block, when present; owned by whoever answered */
+    uint32_t chunks;    /* blocks, when present: bit i set = chunk i holds data */
 };
 
 #endif

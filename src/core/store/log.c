@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * log.c: appending to the log and making it durable.
+ *
+ * Commits copy or reference their bytes into pieces in memory; jobs write pieces to the head
+ * segment and sync. Two jobs may be under way: `syncer` writes what waits and syncs (group commit:
+ * whoever asked meanwhile goes with the next), `writer` only writes.
+ *
+ * Law
+ *   L1  Pieces are in order of place and without gaps inside a segment; a closed piece does not
+ * change. L2  The syncer starts only when the writer rests, so that its sync covers all that was
+ * written before. L3  `durable` moves to the end of what the syncer wrote, when it is done; waiters
+ * are answered in order. L4  Nothing accepted stays unsynced longer than limits.unsynced_ns plus
+ * the time of two jobs: the timer runs whenever appended is beyond durable. L5  After a failed
+ * write or sync nothing is written any more: every waiter gets the error.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/store/store_private.h"
+
+#define PIECE_ROOM     65536u  /* of a piece that collects small appends */
+#define REFERENCE_FROM 16384u  /* payloads from this size on are referenced, not copied */
+#define WRITE_FROM     262144u /* unsent bytes that start a write without a sync */
+
+static void timer_fire(struct env_timer *timer);
+static void flush_run(struct env_job *job);
+static void flush_done(struct env_job *job);
+
+void log_init(struct store *store)
+{
+    struct log *log = &store->log;
+    log->timer.fire = timer_fire;
+    log->writer.store = log->syncer.store = store;
+    log->writer.job.run = log->syncer.job.run = flush_run;
+    log->writer.job.done = log->syncer.job.done = flush_done;
+}
+
+static void piece_free(struct log_piece *piece)
+{
+    shared_unref(piece->owner);
+    free(piece);
+}
+
+void log_release(struct store *store)
+{
+    struct log *log = &store->log;
+    while (log->first) {
+        struct log_piece *piece = log->first;
+        log->first = piece->next;
+        piece_free(piece);
+    }
+    log->last = log->unsent = NULL;
+    store->env->ops->timer_stop(store->env, &log->timer);
+}
+
+bool log_idle(const struct store *store)
+{
+    const struct log *log = &store->log;
+    return !log->writer.busy && !log->syncer.busy && !log->first;
+}
+
+static void piece_add(struct log *log, struct log_piece *piece)
+{
+    if (log->last)
+        log->last->next = piece;
+    else
+        log->first = piece;
+    log->last = piece;
+    if (!log->unsent)
+        log->unsent = piece;
+}
+
+static bool piece_continues(const struct log_piece *piece, struct place place, uint32_t len)
+{
+    return piece && !piece->closed && !piece->owner && piece->place.segment == place.segment &&
+           piece->place.offset + piece->len == place.offset && piece->room - piece->len >= len;
+}
+
+/* Room for the next `len` bytes of the log at `place`. */
+static uint8_t *log_space(struct log *log, struct place place, uint32_t len)
+{
+    struct log_piece *piece = log->last;
+    if (!piece_continues(piece, place, len)) {
+        uint32_t room = len > PIECE_ROOM ? len : PIECE_ROOM;
+        piece = malloc(sizeof *piece + room);
+        INVARIANT(piece != NULL);
+        *piece = (struct log_piece){.place = place, .room = room, .data = (uint8_t *)(piece + 1)};
+        piece_add(log, piece);
+    }
+    uint8_t *space = piece->data + piece->len;
+    piece->len += len;
+    log->pending += len;
+    return space;
+}
+
+static void log_reference(struct log *log, struct place place, struct bytes bytes,
+                          struct shared *owner)
+{
+    struct log_piece *piece = malloc(sizeof *piece);
+    INVARIANT(piece != NULL);
+    *piece = (struct log_piece){.place = place,
+                                .len = (uint32_t)bytes.len,
+                                .data = (uint8_t *)(uintptr_t)bytes.data,
+                                .owner = shared_ref(owner)};
+    piece_add(log, piece);
+    log->pending += bytes.len;
+}
+
+static void append_payload(struct log *log, struct append *append, uint32_t i)
+{
+    const struct entry *entry = &append->entries[i];
+    const struct write *write = append->writes ? &append->writes[i] : NULL;
+    const uint8_t *data = write ? write->value.data : append->payloads[i];
+    if (write && write->owner && entry->length >= REFERENCE_FROM)
+        log_reference(log, entry->payload, (struct bytes){data, entry->length}, write->owner);
+    else
+        memcpy(log_space(log, entry->payload, entry->length), data, entry->length);
+}
+
+/* Makes the next spare the head. */
+static enum err switch_head(struct store *store, bool frees)
+{
+    struct segment *next = spare_take(store, frees);
+    if (!next)
+        return store->full ? ERR_NOSPC : ERR_AGAIN;
+    if (store->log.head)
+        store->log.head->state = SEGMENT_SEALED;
+    next->state = SEGMENT_HEAD;
+    next->bytes = SEGMENT_HEADER;
+    next->dirty = true;
+    store->log.head = next;
+    store->log.sync_wanted = true; /* bounds the number of files that a sync has to touch */
+    segments_sum(&store->segments);
+    spare_kick(store);
+    return OK;
+}
+
+static enum err make_room(struct store *store, uint64_t total, bool frees)
+{
+    if (store->failed)
+        return store->failed;
+    if (total > store->limits.segment_bytes - SEGMENT_HEADER)
+        return ERR_LIMIT;
+    struct segment *head = store->log.head;
+    if (head && head->bytes + total <= store->limits.segment_bytes)
+        return OK;
+    return switch_head(store, frees);
+}
+
+static uint32_t payload_length(const struct append *append)
+{
+    uint32_t len = 0;
+    for (uint32_t i = 0; i < append->count; i++)
+        if (append->entries[i].action == WRITE_CHUNKS)
+            len += append->entries[i].length;
+    return len;
+}
+
+/* Tells the entries where they are, and the segment what it carries. */
+static void place_entries(struct store *store, struct append *append, struct place at,
+                          uint32_t head_len)
+{
+    struct segment *head = store->log.head;
+    uint32_t payload = at.offset + FRAME_SIZE + head_len;
+    for (uint32_t i = 0; i < append->count; i++) {
+        struct entry *entry = &append->entries[i];
+        entry->frame = at;
+        entry->payload = (struct place){at.segment, payload};
+        entry->moved = append->moved;
+        payload += entry->action == WRITE_CHUNKS ? entry->length : 0;
+        segments_append(&store->segments, head, entry_log_weight(entry));
+        head->tombs += entry->action == WRITE_DELETE || entry->action == WRITE_PUNCH;
+    }
+    head->frames += !append->moved;
+    store->segments.frames += !append->moved;
+}
+
+enum err log_append(struct store *store, struct append *append)
+{
+    struct log *log = &store->log;
+    uint32_t *weights = ARENA_ARRAY(&store->arena, uint32_t, append->count);
+    struct record_out record = {append->entries, append->count, append->stamp, append->moved};
+    void *packed;
+    size_t head_len = record_measure(&record, &store->arena, weights, &packed);
+    struct frame frame = {.head_len = (uint32_t)head_len,
+                          .payload_len = payload_length(append),
+                          .flags = append->moved ? FRAME_MOVED : 0,
+                          .incarnation = log->incarnation,
+                          .sequence = log->sequence,
+                          .durable = place_lsn(log->durable)};
+    uint64_t total = frame_record_len(&frame);
+    enum err err = make_room(store, total, append->frees);
+    if (err)
+        return err;
+    for (uint32_t i = 0; i < append->count; i++)
+        append->entries[i].weight = weights[i];
+    struct place at = {log->head->number, log->head->bytes};
+    place_entries(store, append, at, frame.head_len);
+    uint8_t *space = log_space(log, at, FRAME_SIZE + frame.head_len);
+    record_encode(packed, space + FRAME_SIZE);
+    frame_encode(&frame, space + FRAME_SIZE, space);
+    for (uint32_t i = 0; i < append->count; i++)
+        if (append->entries[i].action == WRITE_CHUNKS)
+            append_payload(log, append, i);
+    uint32_t used = FRAME_SIZE + frame.head_len + frame.payload_len, pad = (uint32_t)(total - used);
+    if (pad)
+        memset(log_space(log, (struct place){at.segment, at.offset + used}, pad), 0, pad);
+    log->head->bytes += (uint32_t)total;
+    store->segments.bytes += total;
+    log->appended = (struct place){at.segment, log->head->bytes};
+    log->sequence++;
+    log_kick(store);
+    return OK;
+}
+
+const uint8_t *log_pending_bytes(struct store *store, struct place place, uint32_t len)
+{
+    for (const struct log_piece *p = store->log.first; p; p = p->next) {
+        if (p->place.segment != place.segment || place.offset < p->place.offset)
+            continue;
+        if (place.offset - p->place.offset < p->len) {
+            INVARIANT(place.offset - p->place.offset + len <= p->len);
+            return p->data + (place.offset - p->place.offset);
+        }
+    }
+    return NULL;
+}
+
+/* --- jobs --- */
+
+static void flush_run(struct env_job *job)
+{
+    struct log_flush *flush = (struct log_flush *)job;
+    const struct env_ops *ops = flush->store->env->ops;
+    flush->err = OK;
+    for (uint32_t i = 0; i < flush->write_count && !flush->err; i++)
+        flush->err = ops->file_write(flush->writes[i].segment->file, flush->writes[i].offset,
+                                     flush->iov + flush->writes[i].iov_first,
+                                     (int)flush->writes[i].iov_count);
+    for (uint32_t i = 0; i < flush->sync_count && !flush->err; i++)
+        flush->err = ops->file_sync(flush->syncs[i]->file);
+}
+
+/* Adds a piece to the job; false when it has no place for it. */
+static bool flush_take(struct log_flush *flush, struct store *store, struct log_piece *piece,
+                       uint32_t *iovs)
+{
+    uint32_t n = flush->write_count;
+    bool fits_last = n > 0 && flush->writes[n - 1].segment->number == piece->place.segment;
+    if (*iovs == FLUSH_IOV_MAX || (!fits_last && n == FLUSH_FILES_MAX))
+        return false;
+    if (!fits_last) {
+        struct segment *segment = segments_find(&store->segments, piece->place.segment);
+        INVARIANT(segment && segment->file);
+        flush->writes[n].segment = segment;
+        flush->writes[n].offset = piece->place.offset;
+        flush->writes[n].iov_first = *iovs;
+        flush->writes[n].iov_count = 0;
+        flush->write_count++;
+        n++;
+    }
+    flush->iov[(*iovs)++] = (struct env_iov){piece->data, piece->len};
+    flush->writes[n - 1].iov_count++;
+    piece->closed = true;
+    flush->end = (struct place){piece->place.segment, piece->place.offset + piece->len};
+    return true;
+}
+
+static void flush_collect(struct log_flush *flush, struct store *store)
+{
+    struct log *log = &store->log;
+    uint32_t iovs = 0;
+    flush->write_count = flush->sync_count = 0;
+    flush->start = log->unsent ? log->unsent->place : log->appended;
+    flush->end = flush->start;
+    while (log->unsent && flush_take(flush, store, log->unsent, &iovs))
+        log->unsent = log->unsent->next;
+    for (uint32_t i = 0; i < flush->write_count; i++)
+        flush->writes[i].segment->unsynced = true;
+}
+
+static void collect_syncs(struct log_flush *flush, struct store *store)
+{
+    for (uint32_t i = 0; i < store->segments.count; i++) {
+        struct segment *segment = store->segments.items[i];
+        if (!segment->unsynced)
+            continue;
+        INVARIANT(flush->sync_count < FLUSH_FILES_MAX);
+        flush->syncs[flush->sync_count++] = segment;
+        segment->unsynced = false;
+    }
+}
+
+static void flush_start(struct store *store, struct log_flush *flush, bool sync)
+{
+    INVARIANT(!flush->busy);
+    flush_collect(flush, store);
+    flush->sync = sync;
+    if (sync) {
+        collect_syncs(flush, store);
+        store->log.sync_wanted = false;
+    }
+    flush->busy = true;
+    store->env->ops->submit(store->env, &flush->job);
+}
+
+/* Frees the pieces that are in the files now, in order (a later part may be written before an
+ * earlier one). */
+static void pieces_written(struct log *log, struct place start, struct place end)
+{
+    for (struct log_piece *p = log->first; p && p != log->unsent; p = p->next)
+        if (place_lsn(p->place) >= place_lsn(start) && place_lsn(p->place) < place_lsn(end))
+            p->written = true;
+    while (log->first && log->first->written) {
+        struct log_piece *piece = log->first;
+        log->written = (struct place){piece->place.segment, piece->place.offset + piece->len};
+        log->pending -= piece->len;
+        log->first = piece->next;
+        if (log->last == piece)
+            log->last = NULL;
+        piece_free(piece);
+    }
+}
+
+static void answer_waiters(struct store *store)
+{
+    struct log *log = &store->log;
+    while (log->waiting && (store->failed || log->waiting->lsn <= place_lsn(log->durable))) {
+        struct store_sync *sync = log->waiting;
+        log->waiting = sync->next;
+        sync->done(sync, sync->lsn <= place_lsn(log->durable) ? OK : store->failed);
+    }
+}
+
+static void flush_done(struct env_job *job)
+{
+    struct log_flush *flush = (struct log_flush *)job;
+    struct store *store = flush->store;
+    flush->busy = false;
+    if (flush->err)
+        store_fail(store, flush->err, "writing the log");
+    else
+        pieces_written(&store->log, flush->start, flush->end);
+    if (!flush->err && flush->sync) {
+        store->log.durable = flush->end;
+        store->counters.syncs++;
+        INVARIANT(place_lsn(store->log.durable) <= place_lsn(store->log.appended));
+    }
+    answer_waiters(store);
+    log_kick(store);
+    store_settle(store);
+}
+
+static uint64_t unsent_bytes(const struct log *log)
+{
+    uint64_t bytes = 0;
+    for (const struct log_piece *p = log->unsent; p && bytes < WRITE_FROM; p = p->next)
+        bytes += p->len;
+    return bytes;
+}
+
+void log_kick(struct store *store)
+{
+    struct log *log = &store->log;
+    if (store->failed || store->opening) {
+        answer_waiters(store);
+        return;
+    }
+    bool behind = place_lsn(log->appended) > place_lsn(log->durable);
+    bool wanted = behind && (log->waiting || log->sync_wanted);
+    if (wanted && !log->syncer.busy && !log->writer.busy)
+        flush_start(store, &log->syncer, true);
+    else if (!log->writer.busy && (!wanted || log->syncer.busy) && unsent_bytes(log) >= WRITE_FROM)
+        flush_start(store, &log->writer, false);
+    if (behind && !log->timer_running) {
+        log->timer_running = true;
+        store->env->ops->timer_start(store->env, &log->timer, store->limits.unsynced_ns);
+    }
+}
+
+static void timer_fire(struct env_timer *timer)
+{
+    struct log *log = (struct log *)((char *)timer - offsetof(struct log, timer));
+    struct store *store = log->syncer.store;
+    log->timer_running = false;
+    log->sync_wanted = true;
+    log_kick(store);
+}
+
+void store_sync(struct store *store, struct store_sync *sync)
+{
+    struct log *log = &store->log;
+    sync->next = NULL;
+    sync->lsn = place_lsn(log->appended);
+    if (!store->failed && sync->lsn <= place_lsn(log->durable)) {
+        sync->done(sync, OK);
+        return;
+    }
+    struct store_sync **link = &log->waiting;
+    while (*link)
+        link = &(*link)->next;
+    *link = sync;
+    log_kick(store);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * reader.c: the records of a segment file, one after another, through a window of memory.
+ * Blocking: for recovery, and for the jobs of the cleaner and of scrub.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/store/store_private.h"
+
+#define WINDOW (1u << 20)
+
+void reader_init(struct segment_reader *reader, const struct env *env, struct env_file *file,
+                 uint64_t end)
+{
+    *reader = (struct segment_reader){.env = env, .file = file, .end = end, .at = SEGMENT_HEADER};
+}
+
+void reader_free(struct segment_reader *reader)
+{
+    free(reader->window);
+    reader->window = NULL;
+}
+
+/* Makes bytes [at, at + len) of the file available; NOENT when the file ends before. */
+static enum err fill(struct segment_reader *reader, uint64_t at, uint64_t len,
+                     const uint8_t **bytes)
+{
+    if (at + len > reader->end)
+        return ERR_NOENT;
+    if (at < reader->window_at || at + len > reader->window_at + reader->window_len) {
+        uint64_t want = len > WINDOW ? len : WINDOW;
+        if (want > reader->window_room) {
+            free(reader->window);
+            reader->window = malloc(want);
+            INVARIANT(reader->window != NULL);
+            reader->window_room = want;
+        }
+        if (want > reader->end - at)
+            want = reader->end - at;
+        size_t got = 0;
+        reader->window_len = 0;
+        enum err err = reader->env->ops->file_read(reader->file, at, reader->window, want, &got);
+        if (err)
+            return err;
+        reader->window_at = at;
+        reader->window_len = got;
+        if (got < len)
+            return ERR_NOENT;
+    }
+    *bytes = reader->window + (at - reader->window_at);
+    return OK;
+}
+
+static bool all_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* The record at `at`, verified but for its payload. */
+static enum err read_at(struct segment_reader *reader, uint64_t at, struct reader_record *record)
+{
+    const uint8_t *bytes;
+    enum err err = fill(reader, at, FRAME_SIZE, &bytes);
+    if (err)
+        return err;
+    if (frame_peek(bytes, reader->end - at, &record->frame))
+        return all_zero(bytes, FRAME_SIZE) ? ERR_NOENT : ERR_DAMAGED_RECORD;
+    err = fill(reader, at, frame_record_len(&record->frame), &bytes);
+    if (err)
+        return err == ERR_NOENT ? ERR_DAMAGED_RECORD : err;
+    if (!frame_verify(bytes, &record->frame))
+        return ERR_DAMAGED_RECORD;
+    record->offset = (uint32_t)at;
+    record->bytes = bytes;
+    return OK;
+}
+
+enum err reader_next(struct segment_reader *reader, struct reader_record *record)
+{
+    enum err err = read_at(reader, reader->at, record);
+    if (!err)
+        reader->at += frame_record_len(&record->frame);
+    return err;
+}
+
+bool reader_resync(struct segment_reader *reader)
+{
+    struct reader_record record;
+    const uint8_t *bytes;
+    for (uint64_t at = reader->at + 8; at + FRAME_SIZE <= reader->end; at += 8) {
+        struct frame frame;
+        if (fill(reader, at, FRAME_SIZE, &bytes))
+            return false;
+        if (bytes[0] != (uint8_t)FRAME_MAGIC)
+            continue;
+        if (frame_peek(bytes, reader->end - at, &frame) || read_at(reader, at, &record))
+            continue;
+        reader->at = at;
+        return true;
+    }
+    return false;
+}
+
+struct verify {
+    const struct reader_record *record;
+    uint32_t bad;
+    bool any;
+};
+
+static void verify_entry(void *ctx, const struct entry *entry)
+{
+    struct verify *verify = ctx;
+    uint32_t n = entry_chunks(entry);
+    for (uint32_t i = 0; entry->action == WRITE_CHUNKS && i < n && !verify->any; i++) {
+        uint32_t offset = entry->payload.offset + i * CHUNK_SIZE;
+        uint32_t rest = entry->length - i * CHUNK_SIZE, len = rest < CHUNK_SIZE ? rest : CHUNK_SIZE;
+        if (checksum32(verify->record->bytes + (offset - verify->record->offset), len) ==
+            entry->sums[i])
+            continue;
+        verify->any = true;
+        verify->bad = offset;
+    }
+}
+
+uint32_t record_first_bad(const struct reader_record *record, uint32_t segment, struct arena *arena)
+{
+    struct verify verify = {.record = record};
+    struct record_in in = {record->frame, record->bytes + FRAME_SIZE, {segment, record->offset}};
+    if (record_decode(&in, arena, verify_entry, &verify))
+        return record->offset;
+    return verify.any ? verify.bad : 0;
+}

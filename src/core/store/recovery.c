@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * recovery.c: what happens when a store is opened.
+ *
+ * The index on disk is the state as of the last checkpoint, which names a place in the log. The
+ * records from there on are applied again, in order, up to the end of the log.
+ *
+ * Law
+ *   R1  The end of the log is the first place where the record with the next sequence number cannot
+ * be read. What lies behind it was never answered as durable, and is cut off. R2  Unless a later
+ * record says (frame.durable) that the log had been durable beyond that place: then the record
+ * there was damaged after it had been written. A damaged payload is kept, its chunks answer
+ * CORRUPT; a damaged frame stops the opening (DAMAGED_RECORD), because what it changed is not
+ * known. R3  Nothing but the index is changed on the disk before the whole log has been read. R4
+ * When opening ends, everything that the index in memory says is durable; new records go to a new
+ * segment.
+ *
+ * With no usable index all segments are read (rebuild): entries may come in any order (apply.c,
+ * A1), so segments that the cleaner removed leave gaps in the sequence that mean nothing. Damaged
+ * records are reported and passed over.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/store/store_private.h"
+
+struct replay {
+    struct store *store;
+    struct store_error *error;
+    uint32_t *numbers; /* of all segment files, in order */
+    uint32_t count, room;
+    struct place at;   /* end of what was applied */
+    uint64_t sequence; /* of the next record */
+    uint32_t incarnation;
+    bool rebuild;
+    enum err err;
+};
+
+/* --- the files --- */
+
+static bool note_file(void *ctx, const char *name)
+{
+    struct replay *replay = ctx;
+    uint32_t number = segment_number_of(name);
+    if (!number)
+        return true;
+    if (replay->count == replay->room) {
+        replay->room = replay->room ? replay->room * 2 : 256;
+        replay->numbers = realloc(replay->numbers, sizeof *replay->numbers * replay->room);
+        INVARIANT(replay->numbers != NULL);
+    }
+    replay->numbers[replay->count++] = number;
+    return true;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static enum err list_files(struct replay *replay)
+{
+    char seg[STORE_PATH_MAX + 8];
+    struct store *store = replay->store;
+    snprintf(seg, sizeof seg, "%s/seg", store->path);
+    enum err err = store->env->ops->dir_list(store->env, seg, note_file, replay);
+    if (err)
+        return store_error_set(replay->error, err == ERR_NOENT ? ERR_NOT_A_STORE : err,
+                               "%s cannot be read: %s.", seg, err_text(err));
+    if (replay->count)
+        qsort(replay->numbers, replay->count, sizeof *replay->numbers, compare_numbers);
+    for (uint32_t i = 0; i < replay->count; i++)
+        if (replay->numbers[i] > store->segments.last_number)
+            store->segments.last_number = replay->numbers[i];
+    return OK;
+}
+
+static bool file_exists(const struct replay *replay, uint32_t number)
+{
+    return replay->count &&
+           bsearch(&number, replay->numbers, replay->count, sizeof number, compare_numbers) != NULL;
+}
+
+/* --- the index --- */
+
+static enum err open_index(struct replay *replay)
+{
+    struct store *store = replay->store;
+    const struct env_ops *ops = store->env->ops;
+    char path[STORE_PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s/index", store->path);
+    if (store->rebuild && !store->read_only)
+        ops->index_remove(store->env, path);
+    enum err err = ops->index_open(store->env, path, &store->index);
+    if (err == ERR_INDEX && !store->read_only) {
+        ops->log(store->env, "the index is damaged; it is made again from the log");
+        ops->index_remove(store->env, path);
+        store->counters.problems++;
+        err = ops->index_open(store->env, path, &store->index);
+    }
+    if (err)
+        return store_error_set(replay->error, err, "The index %s cannot be opened: %s.", path,
+                               err_text(err));
+    err = lookup_refresh(store);
+    return err ? store_error_set(replay->error, err, "The index %s cannot be read: %s.", path,
+                                 err_text(err))
+               : OK;
+}
+
+/* Starts from an empty index. */
+static enum err discard_index(struct replay *replay)
+{
+    struct store *store = replay->store;
+    store->env->ops->cursor_close(store->cursor);
+    store->env->ops->index_close(store->index);
+    store->cursor = NULL;
+    store->index = NULL;
+    store->rebuild = true;
+    return open_index(replay);
+}
+
+static enum err check_segment_file(struct replay *replay, const struct segment *segment)
+{
+    struct store *store = replay->store;
+    const struct env_ops *ops = store->env->ops;
+    char path[STORE_PATH_MAX];
+    struct env_file *file;
+    uint64_t size = 0;
+    segment_path(store->path, segment->number, path, sizeof path);
+    if (!file_exists(replay, segment->number))
+        return store_error_set(replay->error, ERR_MISSING_SEGMENT,
+                               "The segment file %s is missing. Put it back (from a backup, or "
+                               "wherever it was moved to); "
+                               "nothing was changed.",
+                               path);
+    enum err err = ops->file_open(store->env, path, ENV_READ, &file);
+    if (err)
+        return store_error_set(replay->error, err, "%s cannot be opened: %s.", path, err_text(err));
+    err = ops->file_size(file, &size);
+    ops->file_close(file);
+    if (err)
+        return store_error_set(replay->error, err, "%s cannot be read: %s.", path, err_text(err));
+    if (size < segment->bytes)
+        return store_error_set(replay->error, ERR_SHORT_SEGMENT,
+                               "The segment file %s is %" PRIu64
+                               " bytes long, it was %u. Put the whole file back; "
+                               "nothing was changed.",
+                               path, size, segment->bytes);
+    return OK;
+}
+
+static enum err load_segments(struct replay *replay)
+{
+    struct store *store = replay->store;
+    const struct env_ops *ops = store->env->ops;
+    const uint8_t start[] = {INDEX_SEGMENT};
+    struct bytes key, value;
+    enum err err = ops->cursor_seek(store->cursor, (struct bytes){start, 1}, &key, &value);
+    for (; !err; err = ops->cursor_next(store->cursor, &key, &value)) {
+        struct cursor c = cursor_over(key.data, key.len);
+        if (get_u8(&c) != INDEX_SEGMENT)
+            break;
+        uint32_t number = get_u32_be(&c);
+        if (c.bad || number == 0)
+            return ERR_INDEX;
+        struct segment *segment = segments_add(&store->segments, number, SEGMENT_SEALED);
+        segment->dirty = false;
+        if (segment_decode(value, segment))
+            return ERR_INDEX;
+        err = check_segment_file(replay, segment);
+        if (err)
+            return err;
+    }
+    segments_sum(&store->segments);
+    return err == ERR_NOENT ? OK : err;
+}
+
+static enum err load_meta(struct replay *replay, bool *found)
+{
+    struct store *store = replay->store;
+    const uint8_t key[] = {INDEX_META};
+    struct bytes value;
+    struct meta meta;
+    enum err err = store->env->ops->index_get(store->index, (struct bytes){key, 1}, &value);
+    *found = !err;
+    if (err)
+        return err == ERR_NOENT ? OK : err;
+    err = meta_decode(value, &meta);
+    if (err)
+        return ERR_INDEX;
+    replay->at = meta.replay_from;
+    replay->sequence = meta.sequence;
+    replay->incarnation = meta.incarnation;
+    store->last_ino = meta.last_ino;
+    store->old_versions = meta.old_versions;
+    store->last_stamp = meta.last_stamp;
+    store->kept_from = meta.keep_ns == store->policy.keep_ns ? meta.kept_from : meta.last_stamp;
+    if (meta.last_segment > store->segments.last_number)
+        store->segments.last_number = meta.last_segment;
+    return OK;
+}
+
+/* Reads what the last checkpoint left; decides for a rebuild when that cannot be used. */
+static enum err load_checkpoint(struct replay *replay)
+{
+    struct store *store = replay->store;
+    bool found = false;
+    enum err err = load_meta(replay, &found);
+    if (!err && found)
+        err = load_segments(replay);
+    if (err == ERR_INDEX && !store->read_only) {
+        store->env->ops->log(store->env, "the index is damaged; it is made again from the log");
+        segments_free(&store->segments, store->env);
+        err = discard_index(replay);
+        found = false;
+    }
+    if (err)
+        return replay->error && replay->error->text[0]
+                   ? err
+                   : store_error_set(replay->error, err, "The index of %s cannot be read: %s.",
+                                     store->path, err_text(err));
+    replay->rebuild = !found;
+    return OK;
+}
+
+/* --- the records --- */
+
+static void replay_entry(void *ctx, const struct entry *entry)
+{
+    struct replay *replay = ctx;
+    struct store *store = replay->store;
+    struct segment *segment = segments_find(&store->segments, entry->frame.segment);
+    segments_append(&store->segments, segment, entry_log_weight(entry));
+    segment->tombs += entry->action == WRITE_DELETE || entry->action == WRITE_PUNCH;
+    if (!replay->err)
+        replay->err = apply_entry(store, entry);
+}
+
+/* Makes the segments that were replayed durable; `cut` removes what lies behind the end of the log.
+ */
+static enum err settle_tail(struct replay *replay, bool cut)
+{
+    struct store *store = replay->store;
+    const struct env_ops *ops = store->env->ops;
+    enum err err = OK;
+    for (uint32_t i = 0; i < store->segments.count && !err; i++) {
+        struct segment *segment = store->segments.items[i];
+        bool tail = cut && segment->number == replay->at.segment;
+        if (!segment->unsynced && !tail)
+            continue;
+        char path[STORE_PATH_MAX];
+        struct env_file *file;
+        segment_path(store->path, segment->number, path, sizeof path);
+        err = ops->file_open(store->env, path, ENV_WRITE, &file);
+        if (err)
+            break;
+        if (tail)
+            err = ops->file_truncate(file, segment->bytes);
+        err = err ? err : ops->file_sync(file);
+        ops->file_close(file);
+        segment->unsynced = false;
+    }
+    return err;
+}
+
+/* A large replay must not keep all of the index in memory. */
+static enum err spill(struct replay *replay)
+{
+    struct store *store = replay->store;
+    if (store->active->bytes < store->limits.overlay_bytes || store->read_only)
+        return OK;
+    enum err err = settle_tail(replay, false);
+    if (err)
+        return err;
+    store->log.appended = replay->at;
+    store->log.sequence = replay->sequence;
+    store->log.incarnation = replay->incarnation;
+    return checkpoint_blocking(store, !replay->rebuild);
+}
+
+static enum err replay_record(struct replay *replay, struct segment *segment,
+                              const struct reader_record *record, uint64_t end)
+{
+    struct store *store = replay->store;
+    struct record_in in = {
+        record->frame, record->bytes + FRAME_SIZE, {segment->number, record->offset}};
+    arena_reset(&store->arena);
+    replay->err = OK;
+    enum err err = record_decode(&in, &store->arena, replay_entry, replay);
+    err = err ? err : replay->err;
+    if (err)
+        return store_error_set(replay->error, err,
+                               "Segment %08x, offset %u: the record cannot be applied: %s.",
+                               segment->number, record->offset, err_text(err));
+    if (!(record->frame.flags & FRAME_MOVED)) {
+        segment->frames++;
+        store->segments.frames++;
+    }
+    segment->bytes = (uint32_t)end;
+    segment->unsynced = true;
+    replay->sequence = record->frame.sequence + 1;
+    replay->incarnation = record->frame.incarnation;
+    replay->at = (struct place){segment->number, (uint32_t)end};
+    store->counters.replayed_records++;
+    err = spill(replay);
+    return err ? store_error_set(replay->error, err, "The index of %s cannot be written: %s.",
+                                 store->path, err_text(err))
+               : OK;
+}
+
+static enum err open_segment(struct replay *replay, uint32_t number, struct segment_reader *reader)
+{
+    struct store *store = replay->store;
+    const struct env_ops *ops = store->env->ops;
+    char path[STORE_PATH_MAX];
+    struct env_file *file;
+    uint64_t size = 0;
+    segment_path(store->path, number, path, sizeof path);
+    enum err err = ops->file_open(store->env, path, ENV_READ, &file);
+    if (!err)
+        err = ops->file_size(file, &size);
+    if (err)
+        return store_error_set(replay->error, err, "%s cannot be read: %s.", path, err_text(err));
+    reader_init(reader, store->env, file, size);
+    return OK;
+}
+
+static void close_segment(struct replay *replay, struct segment_reader *reader)
+{
+    replay->store->env->ops->file_close(reader->file);
+    reader_free(reader);
+}
+
+/* Looks through the rest of a reader for a record that proves that the log was durable beyond `at`
+ * (R2). */
+static bool proves(const struct replay *replay, struct segment_reader *reader, struct place at)
+{
+    struct reader_record record;
+    for (;;) {
+        enum err err = reader_next(reader, &record);
+        if (!err && record.frame.sequence >= replay->sequence &&
+            record.frame.incarnation >= replay->incarnation && record.frame.durable > place_lsn(at))
+            return true;
+        if (err == ERR_NOENT && reader->at + FRAME_SIZE > reader->end)
+            return false;
+        if (err && !reader_resync(reader))
+            return false;
+    }
+}
+
+static bool proven_durable(struct replay *replay, uint32_t index, const struct segment_reader *here,
+                           struct place at)
+{
+    bool proven = false;
+    struct segment_reader rest;
+    reader_init(&rest, here->env, here->file, here->end);
+    rest.at = here->at;
+    proven = reader_resync(&rest) && proves(replay, &rest, at);
+    reader_free(&rest);
+    for (uint32_t i = index + 1; i < replay->count && !proven; i++) {
+        struct segment_reader reader;
+        if (open_segment(replay, replay->numbers[i], &reader))
+            continue;
+        proven = proves(replay, &reader, at);
+        close_segment(replay, &reader);
+    }
+    return proven;
+}
+
+enum verdict { GO_ON, NEXT_SEGMENT, END_OF_LOG, STOP };
+
+static enum err damaged(struct replay *replay, struct place at)
+{
+    char path[STORE_PATH_MAX];
+    return store_error_set(replay->error, ERR_DAMAGED_RECORD,
+                           "%s is damaged at offset %u: a record that had been made durable cannot "
+                           "be read. Restore the file, "
+                           "or rebuild the index, which passes over it: pactfs up --rebuild-index. "
+                           "Nothing was changed.",
+                           segment_path(replay->store->path, at.segment, path, sizeof path),
+                           at.offset);
+}
+
+/* What to do about a place where no good record is. */
+static enum verdict judge(struct replay *replay, uint32_t index, struct segment_reader *reader,
+                          enum err err)
+{
+    struct place at = {replay->numbers[index], (uint32_t)reader->at};
+    if (err == ERR_NOENT && reader->at + FRAME_SIZE > reader->end)
+        return NEXT_SEGMENT; /* whether that is the end shows there */
+    if (!proven_durable(replay, index, reader, at))
+        return err == ERR_NOENT ? NEXT_SEGMENT : END_OF_LOG; /* R1 */
+    if (!replay->rebuild) {
+        replay->err = damaged(replay, at);
+        return STOP;
+    }
+    store_note_problem(replay->store, "a damaged record was passed over", at);
+    return reader_resync(reader) ? GO_ON : NEXT_SEGMENT;
+}
+
+static bool fits(const struct replay *replay, const struct frame *frame)
+{
+    if (frame->incarnation < replay->incarnation && !replay->rebuild)
+        return false;
+    return replay->rebuild || frame->sequence == replay->sequence;
+}
+
+/* A record that does not continue the log: left over from before a crash, or a gap (R1, R2). */
+static enum verdict judge_misfit(struct replay *replay, uint32_t index,
+                                 const struct segment_reader *reader, const struct frame *frame)
+{
+    if (frame->sequence <= replay->sequence || frame->incarnation < replay->incarnation)
+        return NEXT_SEGMENT;
+    if (frame->durable <= place_lsn(replay->at) &&
+        !proven_durable(replay, index, reader, replay->at))
+        return END_OF_LOG;
+    replay->err = damaged(replay, replay->at);
+    return STOP;
+}
+
+static enum verdict replay_step(struct replay *replay, uint32_t index, struct segment *segment,
+                                struct segment_reader *reader)
+{
+    struct reader_record record;
+    uint64_t at = reader->at;
+    enum err err = reader_next(reader, &record);
+    if (err)
+        return judge(replay, index, reader, err);
+    if (!fits(replay, &record.frame))
+        return judge_misfit(replay, index, reader, &record.frame);
+    uint64_t end = reader->at;
+    arena_reset(&replay->store->arena);
+    uint32_t bad = record_first_bad(&record, segment->number, &replay->store->arena);
+    if (bad) {
+        reader->at = at;
+        if (!proven_durable(replay, index, reader, (struct place){segment->number, (uint32_t)at}))
+            return END_OF_LOG;
+        store_note_problem(replay->store, "stored bytes do not match their checksum",
+                           (struct place){segment->number, bad});
+        reader->at = at;
+        err = reader_next(reader, &record);
+    }
+    replay->err = err ? err : replay_record(replay, segment, &record, end);
+    return replay->err ? STOP : GO_ON;
+}
+
+static bool header_ok(struct replay *replay, struct segment_reader *reader, uint32_t number)
+{
+    uint8_t *header = malloc(SEGMENT_HEADER);
+    size_t got = 0;
+    INVARIANT(header != NULL);
+    enum err err =
+        replay->store->env->ops->file_read(reader->file, 0, header, SEGMENT_HEADER, &got);
+    bool ok = !err && got == SEGMENT_HEADER &&
+              !segment_header_check(header, replay->store->identity.uuid, number);
+    free(header);
+    return ok;
+}
+
+static enum verdict replay_segment(struct replay *replay, uint32_t index)
+{
+    struct store *store = replay->store;
+    uint32_t number = replay->numbers[index];
+    struct segment_reader reader;
+    if (!replay->rebuild && number < replay->at.segment)
+        return NEXT_SEGMENT;
+    replay->err = open_segment(replay, number, &reader);
+    if (replay->err)
+        return STOP;
+    if (!replay->rebuild && number == replay->at.segment)
+        reader.at = replay->at.offset;
+    struct segment *segment = segments_find(&store->segments, number);
+    bool known = segment != NULL;
+    if (!known) {
+        segment = segments_add(&store->segments, number, SEGMENT_SEALED);
+        segment->bytes = SEGMENT_HEADER;
+    }
+    enum verdict verdict = GO_ON;
+    if (!header_ok(replay, &reader, number)) {
+        struct reader_record record;
+        bool used = known || reader_next(&reader, &record) == OK;
+        replay->err = used ? damaged(replay, (struct place){number, 0}) : OK;
+        verdict = used ? STOP : NEXT_SEGMENT; /* otherwise its making was cut short */
+    }
+    while (verdict == GO_ON)
+        verdict = replay_step(replay, index, segment, &reader);
+    close_segment(replay, &reader);
+    if (!known && segment->bytes == SEGMENT_HEADER)
+        segments_remove(&store->segments, segment, store->env);
+    return verdict;
+}
+
+static enum err replay_all(struct replay *replay)
+{
+    enum verdict verdict = NEXT_SEGMENT;
+    for (uint32_t i = 0; i < replay->count && verdict == NEXT_SEGMENT; i++)
+        verdict = replay_segment(replay, i);
+    segments_sum(&replay->store->segments);
+    return verdict == STOP ? replay->err : OK;
+}
+
+/* --- settling down (R4); from here on the disk is changed --- */
+
+/* A file behind the end of the log that was made ahead and never used. */
+static bool is_spare(struct replay *replay, uint32_t number)
+{
+    struct segment_reader reader;
+    struct store *store = replay->store;
+    if (number < replay->at.segment || open_segment(replay, number, &reader))
+        return false;
+    bool ok = reader.end == store->limits.segment_bytes && header_ok(replay, &reader, number);
+    uint8_t *window = malloc(1u << 20);
+    INVARIANT(window != NULL);
+    for (uint64_t at = SEGMENT_HEADER; ok && at < reader.end;) {
+        size_t got = 0, want = reader.end - at < (1u << 20) ? (size_t)(reader.end - at) : 1u << 20;
+        ok = store->env->ops->file_read(reader.file, at, window, want, &got) == OK && got == want;
+        /* all bytes equal to the first, which is zero */
+        ok = ok && window[0] == 0 && memcmp(window, window + 1, want - 1) == 0;
+        at += want;
+    }
+    free(window);
+    close_segment(replay, &reader);
+    return ok;
+}
+
+static enum err keep_or_remove(struct replay *replay, uint32_t number)
+{
+    struct store *store = replay->store;
+    const struct env_ops *ops = store->env->ops;
+    char path[STORE_PATH_MAX];
+    segment_path(store->path, number, path, sizeof path);
+    if (!is_spare(replay, number))
+        return ops->file_remove(store->env, path);
+    struct segment *segment = segments_add(&store->segments, number, SEGMENT_SPARE);
+    segment->dirty = false;
+    return ops->file_open(store->env, path, ENV_WRITE, &segment->file);
+}
+
+static enum err settle_files(struct replay *replay)
+{
+    struct store *store = replay->store;
+    enum err err = OK;
+    for (uint32_t i = 0; i < replay->count && !err; i++)
+        if (!segments_find(&store->segments, replay->numbers[i]))
+            err = keep_or_remove(replay, replay->numbers[i]);
+    char seg[STORE_PATH_MAX + 8];
+    snprintf(seg, sizeof seg, "%s/seg", store->path);
+    err = err ? err : store->env->ops->dir_sync(store->env, seg);
+    if (err || spare_count(store) > 0)
+        return err;
+    struct env_file *file;
+    uint32_t number = store->segments.last_number + 1;
+    err = spare_make(store, number, &file);
+    store->full = err == ERR_NOSPC;
+    if (err)
+        return store->full ? OK : err; /* a full disk can still be read */
+    struct segment *segment = segments_add(&store->segments, number, SEGMENT_SPARE);
+    segment->file = file;
+    segment->dirty = false;
+    return OK;
+}
+
+static void start_log(struct replay *replay)
+{
+    struct store *store = replay->store;
+    struct log *log = &store->log;
+    log->sequence = replay->sequence;
+    log->incarnation = replay->incarnation + 1;
+    log->appended = log->written = log->durable = replay->at;
+    store->sweep_wanted = store->old_versions > 0;
+    if (!replay->rebuild)
+        return;
+    store->kept_from = store->last_stamp;
+    store->checkpoint_place = replay->at;
+}
+
+enum err recovery_run(struct store *store, struct store_error *error)
+{
+    struct replay replay = {.store = store, .error = error, .sequence = 1};
+    if (error)
+        error->text[0] = 0;
+    enum err err = list_files(&replay);
+    err = err ? err : open_index(&replay);
+    err = err ? err : load_checkpoint(&replay);
+    store->checkpoint_place = replay.at;
+    err = err ? err : replay_all(&replay);
+    if (!err && !store->read_only) {
+        err = settle_tail(&replay, true);
+        err = err ? err : settle_files(&replay);
+        if (err)
+            store_error_set(error, err, "The store %s cannot be written: %s.", store->path,
+                            err_text(err));
+    }
+    if (!err)
+        start_log(&replay);
+    if (!err && !store->read_only && replay.rebuild && store->active->objects) {
+        err = checkpoint_blocking(store, true);
+        if (err)
+            store_error_set(error, err, "The index of %s cannot be written: %s.", store->path,
+                            err_text(err));
+    }
+    free(replay.numbers);
+    return err;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * spare.c: segment files made ahead of their use.
+ *
+ * A spare is a segment file with its header, its disk space reserved, synced with its directory.
+ * Because the log only ever moves into a spare, running out of disk space shows here, where nothing
+ * is lost, and never in the middle of an append. The last limits.spare_segments spares are for
+ * deletions, the cleaner and, given up one after another, for the index: that is how a full disk
+ * becomes less full.
+ */
+#include <stdlib.h>
+
+#include "core/store/store_private.h"
+
+#define AHEAD    2u                   /* spares beyond those held back */
+#define RETRY_NS UINT64_C(1000000000) /* between attempts on a full disk */
+
+uint32_t spare_count(const struct store *store)
+{
+    uint32_t n = 0;
+    for (uint32_t i = store->segments.count;
+         i > 0 && store->segments.items[i - 1]->state == SEGMENT_SPARE; i--)
+        n++;
+    return n;
+}
+
+enum err spare_make(struct store *store, uint32_t number, struct env_file **out)
+{
+    const struct env_ops *ops = store->env->ops;
+    char path[STORE_PATH_MAX];
+    struct env_file *file;
+    segment_path(store->path, number, path, sizeof path);
+    enum err err = ops->file_open(store->env, path, ENV_CREATE, &file);
+    if (err)
+        return err;
+    uint8_t *header = calloc(1, SEGMENT_HEADER);
+    INVARIANT(header != NULL);
+    segment_header_encode(store->identity.uuid, number, header);
+    struct env_iov iov = {header, SEGMENT_HEADER};
+    err = ops->file_reserve(file, store->limits.segment_bytes);
+    err = err ? err : ops->file_write(file, 0, &iov, 1);
+    err = err ? err : ops->file_sync(file);
+    free(header);
+    char directory[STORE_PATH_MAX];
+    size_t cut = sizeof "/00000000.seg" - 1, len = 0;
+    while (path[len])
+        len++;
+    INVARIANT(len > cut);
+    for (size_t i = 0; i < len - cut; i++)
+        directory[i] = path[i];
+    directory[len - cut] = 0;
+    err = err ? err : ops->dir_sync(store->env, directory);
+    if (err) {
+        ops->file_close(file);
+        ops->file_remove(store->env, path);
+        return err;
+    }
+    *out = file;
+    return OK;
+}
+
+static void spare_run(struct env_job *job)
+{
+    struct spare_job *spare = (struct spare_job *)job;
+    spare->err = spare_make(spare->store, spare->number, &spare->file);
+}
+
+static void spare_done(struct env_job *job)
+{
+    struct spare_job *spare = (struct spare_job *)job;
+    struct store *store = spare->store;
+    const struct env_ops *ops = store->env->ops;
+    spare->busy = false;
+    store->full = spare->err == ERR_NOSPC;
+    if (!spare->err) {
+        struct segment *segment = segments_add(&store->segments, spare->number, SEGMENT_SPARE);
+        segment->file = spare->file;
+        segment->dirty = false;
+    } else if (store->full) {
+        ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
+    } else {
+        store_fail(store, spare->err, "making a segment file");
+    }
+    log_kick(store);
+    spare_kick(store);
+    cleaner_kick(store);
+    store_settle(store);
+}
+
+void spare_timer_fired(struct env_timer *timer)
+{
+    struct store *store = (struct store *)((char *)timer - offsetof(struct store, spare_timer));
+    store->full = false;
+    spare_kick(store);
+}
+
+void spare_kick(struct store *store)
+{
+    struct spare_job *spare = &store->spare;
+    uint32_t wanted = store->limits.spare_segments + AHEAD;
+    if (spare->busy || store->failed || store->full || store->closing || store->opening ||
+        store->read_only)
+        return;
+    if (spare_count(store) >= wanted)
+        return;
+    spare->store = store;
+    spare->job.run = spare_run;
+    spare->job.done = spare_done;
+    spare->number = store->segments.last_number + 1;
+    store->segments.last_number = spare->number;
+    spare->busy = true;
+    store->env->ops->submit(store->env, &spare->job);
+}
+
+struct segment *spare_take(struct store *store, bool frees)
+{
+    uint32_t n = spare_count(store);
+    if (n == 0 || (store->full && !frees && n <= store->limits.spare_segments))
+        return NULL;
+    return store->segments.items[store->segments.count - n];
+}
+
+bool spare_sacrifice(struct store *store)
+{
+    uint32_t n = spare_count(store);
+    if (n < 2 || store->spare.busy)
+        return false; /* the last one stays with the log */
+    struct segment *last = store->segments.items[store->segments.count - 1];
+    char path[STORE_PATH_MAX];
+    segment_path(store->path, last->number, path, sizeof path);
+    segments_remove(&store->segments, last, store->env);
+    return store->env->ops->file_remove(store->env, path) == OK;
+}

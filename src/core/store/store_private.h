@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * store_private.h: what the files of the store share. Grouped by the file that defines it.
+ *
+ * Law of the store
+ *   M1  What a commit was answered OK for is in the log's order before everything answered later.
+ *   M2  The index as seen by lookups (active overlay, frozen overlay, index on disk, in this order)
+ * equals the result of applying all entries of the log in any order (see apply.c: the greater stamp
+ * wins, chunk by chunk). M3  The index on disk never refers to bytes that are not durable in the
+ * log. M4  durable <= written <= appended, as places in the log. M5  A segment file is removed only
+ * when no durable index refers to it (S3).
+ */
+#ifndef PACTFS_STORE_PRIVATE_H
+#define PACTFS_STORE_PRIVATE_H
+
+#include "core/base/arena.h"
+#include "core/base/assert.h"
+#include "core/store/frame.h"
+#include "core/store/index_entry.h"
+#include "core/store/overlay.h"
+#include "core/store/segments.h"
+#include "core/store/store.h"
+
+#define STORE_PATH_MAX 4096u
+
+/* --- log.c: appending --- */
+
+/* Bytes accepted for the log and not yet written: a run at one place. */
+struct log_piece {
+    struct log_piece *next;
+    struct place place;
+    uint32_t len, room; /* room: of data, when it is our own and may still grow */
+    uint8_t *data;
+    struct shared *owner; /* keeps data alive; NULL: data follows this struct */
+    bool closed;          /* a job was given it: it must not grow */
+    bool written;
+};
+
+#define FLUSH_IOV_MAX   256u
+#define FLUSH_FILES_MAX 64u
+
+/* One job that writes and/or syncs. */
+struct log_flush {
+    struct env_job job;
+    struct store *store;
+    bool busy, sync;
+    struct place start, end; /* the part of the log that it writes */
+    struct env_iov iov[FLUSH_IOV_MAX];
+    struct {
+        struct segment *segment;
+        uint32_t offset, iov_first, iov_count;
+    } writes[FLUSH_FILES_MAX];
+    uint32_t write_count;
+    struct segment *syncs[FLUSH_FILES_MAX];
+    uint32_t sync_count;
+    enum err err;
+};
+
+struct log {
+    struct segment *head;
+    struct log_piece *first, *last; /* in order of their place */
+    struct log_piece *unsent;       /* the first not yet given to a job */
+    uint64_t pending;               /* bytes in pieces */
+    struct place appended, written, durable;
+    uint64_t sequence; /* of the next record */
+    uint32_t incarnation;
+    struct log_flush writer, syncer;
+    struct store_sync *waiting; /* in order of lsn */
+    bool sync_wanted, timer_running;
+    struct env_timer timer;
+};
+
+/* Appends one record; the entries' places are filled in. NOSPC, LIMIT, FAILED. */
+struct append {
+    struct entry *entries;
+    const struct write
+        *writes; /* for payloads: one for each entry; or NULL: payload[i] is copied */
+    const uint8_t *const *payloads;
+    uint32_t count;
+    struct stamp stamp;
+    bool moved, frees;
+};
+enum err log_append(struct store *store, struct append *append);
+void log_init(struct store *store);
+void log_release(struct store *store); /* frees what waits; for store_free */
+/* Starts what can be started: writes, syncs. Called after appends and at the end of jobs. */
+void log_kick(struct store *store);
+/* The bytes at `place`, when they are not in a file yet: NULL or a pointer to `len` bytes. */
+const uint8_t *log_pending_bytes(struct store *store, struct place place, uint32_t len);
+bool log_idle(const struct store *store);
+
+/* --- spare.c: segment files made ahead --- */
+
+struct spare_job {
+    struct env_job job;
+    struct store *store;
+    struct env_file *file;
+    uint32_t number;
+    enum err err;
+    bool busy;
+};
+void spare_kick(struct store *store);
+uint32_t spare_count(const struct store *store);
+/* Takes the next spare as head; NULL when there is none that `frees` may have. */
+struct segment *spare_take(struct store *store, bool frees);
+void spare_timer_fired(struct env_timer *timer);
+/* Makes one segment file, blocking; for store_format and store_open. */
+enum err spare_make(struct store *store, uint32_t number, struct env_file **out);
+/* Gives a spare's disk space up, so that a checkpoint can be written on a full disk. */
+bool spare_sacrifice(struct store *store);
+
+/* --- lookup.c: the index through its layers --- */
+
+/* The version at or before `at`; NOENT when there is none. *layer tells where it came from. */
+enum err lookup(struct store *store, const struct object_key *key, struct stamp at,
+                struct version *version);
+/* The next version of the object older than `before`. NOENT at the end. */
+enum err lookup_older(struct store *store, const struct object_key *key, struct stamp before,
+                      struct version *version);
+enum err lookup_refresh(struct store *store);
+/* Can a reader at `at` still find all versions of that time? */
+bool store_readable(const struct store *store, struct stamp at);
+/* All objects with keys in [from, to] in order, deleted ones too. walk_next gives the next key or
+ * NOENT; the store may change between two walks, not during one. */
+struct walk {
+    struct store *store;
+    struct object_key to, disk;
+    struct overlay_object *active, *frozen; /* the next of each layer */
+    bool on_disk;
+};
+enum err walk_begin(struct walk *walk, struct store *store, struct object_key from,
+                    struct object_key to);
+enum err walk_next(struct walk *walk, struct object_key *key);
+/* The next greater key; false after the greatest. */
+bool object_key_next(struct object_key *key);
+/* Puts a version into the active overlay. */
+void index_put(struct store *store, const struct object_key *key, const struct version *version,
+               bool newest, bool born);
+
+/* --- apply.c: what an entry does to the index --- */
+
+/* Applies one entry (M2). Accounting included. */
+enum err apply_entry(struct store *store, const struct entry *entry);
+/* Forgets a version that is not the newest (policy), or a deletion that hides nothing any more. */
+void apply_forget(struct store *store, const struct object_key *key, struct stamp stamp);
+/* Must a version superseded at `next`, with `newer` versions before it, stay readable? */
+bool store_keeps(const struct store *store, struct stamp stamp, struct stamp next, uint32_t newer);
+/* What an entry adds to its segment's `appended`. */
+uint32_t entry_log_weight(const struct entry *entry);
+
+/* --- checkpoint.c --- */
+
+struct checkpoint {
+    struct env_job job;
+    struct store *store;
+    bool running, again; /* again: another was asked for meanwhile */
+    uint64_t number;     /* of the checkpoint under way or last done */
+    uint64_t done_number;
+    struct store_sync sync;
+    struct store_sync *waiting, *waiting_next;
+    struct segment_record {
+        uint32_t number;
+        uint8_t value[SEGMENT_VALUE];
+    } * segments;
+    uint32_t segment_count;
+    uint32_t *removed; /* segments that left the table since the last checkpoint */
+    uint32_t removed_count, removed_now, removed_room;
+    uint8_t meta[128];
+    size_t meta_len;
+    enum err err;
+    uint64_t retry_at;
+};
+void checkpoint_kick(struct store *store); /* starts one when the limits say so */
+void checkpoint_start(struct store *store, struct store_sync *sync);
+/* Before the loop runs. Without meta the index stays one that has to be rebuilt. */
+enum err checkpoint_blocking(struct store *store, bool with_meta);
+void checkpoint_segment_gone(struct store *store, uint32_t number);
+struct meta {
+    struct place replay_from;
+    uint64_t sequence;
+    uint32_t incarnation;
+    uint64_t last_ino, old_versions, keep_ns;
+    struct stamp last_stamp, kept_from;
+    uint32_t last_segment;
+};
+enum err meta_decode(struct bytes value, struct meta *meta);
+void checkpoint_free(struct store *store);
+
+/* --- recovery.c --- */
+
+enum err recovery_run(struct store *store, struct store_error *error);
+
+/* --- reader.c: records of a segment, one after another --- */
+
+struct segment_reader {
+    const struct env *env;
+    struct env_file *file;
+    uint8_t *window;
+    uint64_t window_at, window_len, window_room, end;
+    uint64_t at; /* offset of the next record */
+};
+void reader_init(struct segment_reader *reader, const struct env *env, struct env_file *file,
+                 uint64_t end);
+void reader_free(struct segment_reader *reader);
+/* The record at reader->at: OK with its frame, its bytes (valid until the next call); NOENT where
+ * there is none (zeros or the end); DAMAGED_RECORD; IO. Moves on behind it when OK. Blocking. */
+struct reader_record {
+    struct frame frame;
+    uint32_t offset;
+    const uint8_t *bytes; /* FRAME_SIZE + head + payload */
+};
+enum err reader_next(struct segment_reader *reader, struct reader_record *record);
+/* Moves to the next offset at which an intact record begins. False when there is none. */
+bool reader_resync(struct segment_reader *reader);
+/* Verifies payload checksums: the offset of the first bad byte run, or 0. */
+uint32_t record_first_bad(const struct reader_record *record, uint32_t segment,
+                          struct arena *arena);
+
+/* --- cleaner.c, scrub.c, read.c --- */
+
+struct cleaner;
+void cleaner_init(struct store *store);
+void cleaner_kick(struct store *store);
+void cleaner_free(struct store *store);
+void cleaner_stop(struct store *store); /* finishes the step under way, then rests */
+bool cleaner_busy(const struct store *store);
+void cleaner_segments_done(struct store *store); /* a checkpoint is durable: remove doomed files */
+bool scrub_busy(const struct store *store);
+void store_note_problem(struct store *store, const char *what, struct place at);
+
+/* --- store.c --- */
+
+/* Opens the segment's file for reading when it is not open. */
+enum err segment_open(struct store *store, struct segment *segment);
+
+struct store {
+    struct env *env;
+    char path[STORE_PATH_MAX];
+    uint32_t node;
+    struct store_limits limits;
+    struct version_policy policy;
+    bool read_only, rebuild, opening, closing;
+    struct store_identity identity;
+    enum err failed; /* not OK: nothing is written any more */
+
+    struct segments segments;
+    struct log log;
+    struct spare_job spare;
+    struct env_timer spare_timer;
+    bool full; /* the last attempt to make a segment failed for lack of space */
+
+    struct env_index *index;
+    struct env_cursor *cursor; /* for lookups and scans on the loop */
+    struct overlay overlays[2];
+    struct overlay *active, *frozen; /* frozen: NULL, or what the checkpoint under way writes */
+    struct checkpoint checkpoint;
+    struct place checkpoint_place; /* log position of the last checkpoint */
+
+    struct cleaner *cleaner;
+    struct store_sync *clean_waiting;
+    uint64_t last_commit_ns;
+    struct env_timer clean_timer;
+    uint32_t scrubs, reads;
+    uint32_t doomed; /* segments that wait for a checkpoint to be removed */
+
+    struct store_pin *pins;
+    uint64_t old_versions;      /* versions behind the newest that the index holds */
+    struct object_key sweep_at; /* where the next sweep for versions to forget goes on */
+    bool sweep_wanted;
+    uint64_t last_ino;
+    struct stamp last_stamp;
+    struct stamp kept_from; /* from here on the policy kept versions */
+
+    void (*room)(void *ctx);
+    void *room_ctx;
+    void (*close_done)(void *ctx, enum err err);
+    void *close_ctx;
+    struct store_sync close_sync;
+    enum err close_err;
+    bool close_synced, close_submitted;
+    uint32_t open_files;
+
+    struct arena arena; /* for one commit or one step */
+    struct store_status counters;
+};
+
+void store_fail(struct store *store, enum err err, const char *what);
+/* Calls the room callback when there is room again; goes on with closing when everything rests. */
+void store_settle(struct store *store);
+enum err store_error_set(struct store_error *error, enum err err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* identity.c */
+enum err identity_read(struct env *env, const char *path, struct store_identity *out,
+                       uint32_t *segment_bytes, struct store_error *error);
+enum err identity_write(struct env *env, const char *path, const struct store_identity *identity,
+                        uint32_t segment_bytes);
+
+#endif
