@@ -23,11 +23,6 @@ static uint32_t mask_between(uint32_t from, uint32_t to)
     return (uint32_t)bits;
 }
 
-static uint32_t count_bits(uint32_t mask)
-{
-    return (uint32_t)__builtin_popcount(mask);
-}
-
 enum err data_has(const struct inode *inode)
 {
     if (inode_is_dir(inode))
@@ -165,7 +160,7 @@ static void write_run(struct fs_call *call, const struct writing *w, uint64_t at
     enum err err = ws_get(call->ws, key, &block);
     INVARIANT(err == OK);
     uint32_t had = block.present ? block.chunks : 0;
-    w->inode->chunks += count_bits(mask_between(first, first + count) & ~had);
+    w->inode->chunks += ws_count_chunks(mask_between(first, first + count) & ~had);
     if (w->source.in_arena)
         ws_write_chunks_arena(call->ws, key, first, data);
     else
@@ -254,8 +249,8 @@ static void punch_block(struct fs_call *call, const struct zeroing *z, const str
     uint32_t gone = block->version.chunks & mask_between(a, b);
     if (!gone)
         return;
-    INVARIANT(z->inode->chunks >= count_bits(gone));
-    z->inode->chunks -= count_bits(gone);
+    INVARIANT(z->inode->chunks >= ws_count_chunks(gone));
+    z->inode->chunks -= ws_count_chunks(gone);
     if (gone == block->version.chunks)
         ws_delete(call->ws, block->key);
     else
@@ -353,8 +348,8 @@ static enum err cut_block(struct fs_call *call, struct inode *inode, const struc
             return err;
         ws_write_chunks(call->ws, block->key, kept - 1, (struct bytes){old, tail}, NULL);
     }
-    INVARIANT(inode->chunks >= count_bits(gone));
-    inode->chunks -= count_bits(gone);
+    INVARIANT(inode->chunks >= ws_count_chunks(gone));
+    inode->chunks -= ws_count_chunks(gone);
     if (gone == block->version.chunks)
         ws_delete(call->ws, block->key);
     else if (gone)

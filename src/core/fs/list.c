@@ -18,16 +18,20 @@ static void add(struct listing *l, struct bytes name, uint64_t cookie, struct fs
     l->entries[l->count++] = (struct fs_entry){name, cookie, attr};
 }
 
-static void add_dots(const struct fs_call *call, struct listing *l, const struct inode *dir)
+/* Adds "." and ".." when they lie behind the cookie; false when there was no room for one. */
+static bool add_dots(const struct fs_call *call, struct listing *l, const struct inode *dir)
 {
     static const uint8_t dots[] = "..";
-    uint64_t offset = call->op->offset;
-    if (offset < DIR_COOKIE_DOT && l->count < l->room)
-        add(l, (struct bytes){dots, 1}, DIR_COOKIE_DOT,
-            (struct fs_attr){.ino = dir->ino, .mode = FS_DIR});
-    if (offset < DIR_COOKIE_UP && l->count < l->room)
-        add(l, (struct bytes){dots, 2}, DIR_COOKIE_UP,
-            (struct fs_attr){.ino = dir->parent, .mode = FS_DIR});
+    const uint64_t inos[] = {dir->ino, dir->parent};
+    for (uint64_t cookie = DIR_COOKIE_DOT; cookie <= DIR_COOKIE_UP; cookie++) {
+        if (cookie <= call->op->offset)
+            continue;
+        if (l->count == l->room)
+            return false;
+        add(l, (struct bytes){dots, cookie}, cookie,
+            (struct fs_attr){.ino = inos[cookie - 1], .mode = FS_DIR});
+    }
+    return true;
 }
 
 /* Adds a bucket's entries behind the cookie; false when there was no room for one. */
@@ -103,10 +107,10 @@ enum err fs_readdir(struct fs_call *call)
         return err;
     l.entries = arena_alloc(&call->ws->arena, l.room * sizeof *l.entries);
     call->result->end = true;
-    if (dir.nlink) {
-        add_dots(call, &l, &dir);
+    if (dir.nlink && !add_dots(call, &l, &dir))
+        call->result->end = false;
+    else if (dir.nlink)
         err = add_names(call, &l, &scan);
-    }
     if (err == OK && (op->flags & FS_READDIR_PLUS))
         err = add_attributes(call, &l);
     if (err != OK)

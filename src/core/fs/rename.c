@@ -79,6 +79,8 @@ static enum err may_rename(struct fs_call *call, const struct renaming *r)
         return ERR_NOENT;
     if ((flags & FS_RENAME_NOREPLACE) && r->other.ino)
         return ERR_EXIST;
+    if (r->other.ino == r->moved.ino)
+        return OK; /* nothing will happen */
     enum err err = perm_remove(call, r->from.dir, &r->moved);
     if (err == OK)
         err = r->other.ino ? perm_remove(call, r->to.dir, &r->other)

@@ -62,6 +62,15 @@ struct workspace {
     uint64_t bytes; /* payload bytes in the write set (a chunk counts in full), for limits */
 };
 
+/* How many chunks a block's mask names. */
+static inline uint32_t ws_count_chunks(uint32_t mask)
+{
+    uint32_t n = 0;
+    for (; mask; mask &= mask - 1)
+        n++;
+    return n;
+}
+
 void ws_init(struct workspace *ws);
 /* Forgets everything; keeps memory for the next use. Drops the references that writes hold on owners. */
 void ws_reset(struct workspace *ws);

@@ -45,8 +45,8 @@ static size_t value_len(const struct ws_write *w)
 /* Sets the masks of a block and keeps the count of payload bytes. */
 static void set_masks(struct workspace *ws, struct ws_block *block, uint32_t set, uint32_t clear)
 {
-    ws->bytes -= (uint64_t)__builtin_popcount(block->set) * CHUNK_SIZE;
-    ws->bytes += (uint64_t)__builtin_popcount(set) * CHUNK_SIZE;
+    ws->bytes -= (uint64_t)ws_count_chunks(block->set) * CHUNK_SIZE;
+    ws->bytes += (uint64_t)ws_count_chunks(set) * CHUNK_SIZE;
     block->set = set;
     block->clear = clear;
 }
@@ -271,7 +271,7 @@ static void check_block(const struct ws_object *o)
 static uint64_t object_bytes(const struct ws_object *o)
 {
     if (o->block)
-        return (uint64_t)__builtin_popcount(o->block->set) * CHUNK_SIZE;
+        return (uint64_t)ws_count_chunks(o->block->set) * CHUNK_SIZE;
     return value_len(o->write);
 }
 
