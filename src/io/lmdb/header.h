@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * header.h: looks at an LMDB data file before LMDB maps it.
+ */
+#ifndef PACTFS_IO_LMDB_HEADER_H
+#define PACTFS_IO_LMDB_HEADER_H
+
+#include <stdint.h>
+
+#include "core/base/err.h"
+
+struct lmdb_header {
+    uint32_t page_size;
+    uint64_t last_page; /* the highest page number in use by the newest commit */
+    uint64_t txn;       /* of the newest commit; 0: nothing was ever committed */
+};
+
+/* Reads and checks the two headers and the root pages of the newest. OK; NOENT when there is no
+ * file; INDEX when LMDB could crash on it or read what was not committed; or an error of the disk.
+ */
+enum err lmdb_header_read(const char *file, struct lmdb_header *out);
+
+#endif
