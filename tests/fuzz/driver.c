@@ -23,7 +23,7 @@
 struct pool {
     uint8_t *inputs[POOL_MAX];
     size_t sizes[POOL_MAX];
-    unsigned count;
+    unsigned count, originals; /* the first ones are seeds and files */
     uint64_t chance;
     char kept[256]; /* where the input under test is kept */
     uint8_t *under_test;
@@ -93,6 +93,12 @@ static void run_one(struct pool *p, const uint8_t *data, size_t size)
 
 /* --- mutations --- */
 
+/* A place to change: heads and lengths stand in front, so half of the time there. */
+static size_t spot(struct pool *p, size_t size)
+{
+    return below(p, below(p, 2) == 0 && size > 192 ? 192 : size);
+}
+
 static const uint64_t edges[] = {0,
                                  1,
                                  0x7f,
@@ -113,7 +119,7 @@ static const uint64_t edges[] = {0,
 static size_t insert(struct pool *p, uint8_t *data, size_t size)
 {
     const unsigned from = (unsigned)below(p, p->count);
-    size_t start = below(p, p->sizes[from]), n = 1 + below(p, 64), at = below(p, size + 1);
+    size_t start = below(p, p->sizes[from]), n = 1 + below(p, 64), at = spot(p, size + 1);
 
     if (n > p->sizes[from] - start)
         n = p->sizes[from] - start;
@@ -126,7 +132,7 @@ static size_t insert(struct pool *p, uint8_t *data, size_t size)
 
 static size_t cut(struct pool *p, uint8_t *data, size_t size)
 {
-    size_t at = below(p, size), n = 1 + below(p, below(p, 4) == 0 ? size : 16);
+    size_t at = spot(p, size), n = 1 + below(p, below(p, 4) == 0 ? size : 16);
 
     if (n > size - at)
         n = size - at;
@@ -136,12 +142,17 @@ static size_t cut(struct pool *p, uint8_t *data, size_t size)
 
 static void overwrite(struct pool *p, uint8_t *data, size_t size)
 {
-    size_t width = (size_t)1 << below(p, 4), at = below(p, size);
+    size_t width = (size_t)1 << below(p, 4), at = spot(p, size);
     uint64_t value = edges[below(p, sizeof edges / sizeof edges[0])];
 
     if (width > size - at)
         width = size - at;
     memcpy(data + at, &value, width);
+}
+
+static void nudge(struct pool *p, uint8_t *byte)
+{
+    *byte = (uint8_t)(*byte + below(p, 8) - 4);
 }
 
 static size_t mutate(struct pool *p, uint8_t *data, size_t size)
@@ -150,11 +161,11 @@ static size_t mutate(struct pool *p, uint8_t *data, size_t size)
         size_t way = size == 0 ? 4 : below(p, 6);
 
         if (way == 0)
-            data[below(p, size)] ^= (uint8_t)(1u << below(p, 8));
+            data[spot(p, size)] ^= (uint8_t)(1u << below(p, 8));
         else if (way == 1)
-            data[below(p, size)] = (uint8_t)next_random(p);
+            data[spot(p, size)] = (uint8_t)next_random(p);
         else if (way == 2)
-            data[below(p, size)] = (uint8_t)(data[below(p, size)] + below(p, 32) - 16);
+            nudge(p, &data[spot(p, size)]);
         else if (way == 3)
             size = cut(p, data, size);
         else if (way == 4)
@@ -214,7 +225,7 @@ static void run_mutations(struct pool *p, uint64_t runs)
     uint8_t data[FUZZ_INPUT_MAX];
 
     for (uint64_t n = 0; n < runs; n++) {
-        unsigned from = (unsigned)below(p, p->count);
+        unsigned from = (unsigned)below(p, below(p, 2) ? p->originals : p->count);
         size_t size = p->sizes[from];
 
         memcpy(data, p->inputs[from], size);
@@ -228,14 +239,15 @@ static void run_mutations(struct pool *p, uint64_t runs)
 
 int main(int argc, char **argv)
 {
-    struct pool *p = calloc(1, sizeof *p);
+    struct pool *p;
     uint64_t runs = 20000, seed = 1;
     int i = 1;
 
-    if (!p)
-        return 2;
     if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
         return write_seeds(argv[2]);
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return 2;
     for (; i + 1 < argc && strncmp(argv[i], "--", 2) == 0; i += 2) {
         if (strcmp(argv[i], "--runs") == 0)
             runs = strtoull(argv[i + 1], NULL, 0);
@@ -253,6 +265,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "fuzz: no seed and no file\n");
         return 2;
     }
+    p->originals = p->count;
     run_mutations(p, runs);
     printf("%llu inputs, seed %llu\n", (unsigned long long)(runs + p->count),
            (unsigned long long)seed);
