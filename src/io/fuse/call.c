@@ -10,11 +10,21 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/assert.h"
 #include "io/fuse/private.h"
 
 #define NS_PER_S INT64_C(1000000000)
+
+/* The clock that the kernel takes the times of files from: with a finer one, a file would at times be younger than
+ * its first write. */
+static int64_t file_time(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
 
 static void call_done(struct request *request)
 {
@@ -39,6 +49,7 @@ static struct call *take(struct mount *mount)
     request_begin(&call->request);
     call->request.done = call_done;
     call->request.ctx = call;
+    call->request.op.now = file_time();
     call->room = 0;
     return call;
 }

@@ -149,16 +149,20 @@ static void readable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         mount->polling = false; /* libuv has stopped it */
-    mount->status.wakeups++;
+    if (mount->spinning)
+        mount->status.spins_won++;
+    else
+        mount->status.wakeups++;
     uint32_t count = drain(mount);
     if (mount->severed || mount->paused)
         return;
     if (status < 0)
         start_reading(mount);
-    if (count && mount->options.spin_us && !mount->spinning) {
-        mount->spin_until = uv_hrtime() + mount->options.spin_us * UINT64_C(1000);
+    if (!count || !mount->options.spin_us)
+        return;
+    mount->spin_until = uv_hrtime() + mount->options.spin_us * UINT64_C(1000);
+    if (!mount->spinning)
         mount->spinning = uv_idle_start(&mount->idle, look_again) == 0;
-    }
 }
 
 /* --- the conversation's beginning --- */
