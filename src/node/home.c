@@ -293,7 +293,9 @@ static uint64_t kernel_ms(const char *name)
 struct explain_state home_explain_state(void)
 {
     struct store_limits limits = store_limits_default();
-    return (struct explain_state){.unsynced_ms = limits.unsynced_ns / 1000000,
+    /* The limit is when the sync begins; the promise leaves the disk the rest of the second. */
+    uint64_t seconds = limits.unsynced_ns / 1000000000 + 1;
+    return (struct explain_state){.unsynced_ms = seconds * 1000,
                                   .dirty_expire_ms = kernel_ms("dirty_expire_centisecs"),
                                   .dirty_writeback_ms = kernel_ms("dirty_writeback_centisecs"),
                                   .writeback = true};

@@ -76,8 +76,8 @@ enum err node_mount(struct node *node, const char *dir, struct store_error *erro
 {
     if (node->mount) {
         snprintf(error->text, sizeof error->text,
-                 "the volume is mounted at %.200s already, and a volume has one mount in this "
-                 "version. To see it elsewhere too: mount --bind '%.200s' ...",
+                 "the volume is mounted at %.150s already, and a volume has one mount in this "
+                 "version. To see it elsewhere too: mount --bind '%.150s' ...",
                  mount_dir(node->mount), mount_dir(node->mount));
         return ERR_BUSY;
     }
@@ -105,13 +105,10 @@ static void control_ended(void *ctx)
     uv_close((uv_handle_t *)&node->interrupt, closed);
 }
 
-static void store_closed(void *ctx, enum err err)
+/* The store is gone: nobody uses the env any more. */
+static void finish_stop(uv_timer_t *timer)
 {
-    struct node *node = ctx;
-    node->store = NULL;
-    node->store_closed = true;
-    if (err != OK)
-        journal("the last checkpoint failed (%s); the next start replays the log", err_text(err));
+    struct node *node = timer->data;
     env_uv_free(node->env);
     node->env = NULL;
     control_stop_listening(node->control);
@@ -121,6 +118,18 @@ static void store_closed(void *ctx, enum err err)
     for (unsigned i = 0; i < node->waiter_count; i++)
         control_finish(node->waiters[i], "{\"ok\":true,\"stopped\":true}");
     control_close(node->control, GRACE_MS, control_ended, node);
+}
+
+static void store_closed(void *ctx, enum err err)
+{
+    struct node *node = ctx;
+    node->store = NULL;
+    node->store_closed = true;
+    if (err != OK) {
+        journal("the last checkpoint failed (%s); the next start replays the log", err_text(err));
+        node->exit_code = 1;
+    }
+    INVARIANT(uv_timer_start(&node->housekeeping, finish_stop, 0, 0) == 0);
 }
 
 static void agent_idle(void *ctx)

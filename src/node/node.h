@@ -18,8 +18,8 @@ struct node_options {
     const char *home;  /* absolute */
     const char *mount; /* absolute, or NULL: not mounted yet */
     int ready_fd;      /* where one line of JSON goes when the volume is usable or cannot be:
-                          {"ok":true,...} or {"ok":false,"error":"a sentence"}. -1: none, the sentence
-                          goes      to stderr. Closed afterwards. */
+                          {"ok":true,...} or {"ok":false,"error":"a sentence"}. -1: none, the
+                          sentence goes to stderr. Closed afterwards. */
     bool background;   /* stdout and stderr become HOME/log */
     bool allow_other;  /* of the mount; root always allows others */
 };

@@ -32,7 +32,7 @@ const char *explain_topic_name(enum explain_topic topic);
 const char *explain_topic_heading(enum explain_topic topic);
 
 struct explain_state {
-    uint64_t unsynced_ms;        /* the store's limit: nothing accepted stays unsynced longer */
+    uint64_t unsynced_ms;        /* nothing accepted stays unsynced longer */
     uint64_t dirty_expire_ms;    /* of the kernel: when dirty pages are old enough; 0: not known */
     uint64_t dirty_writeback_ms; /* of the kernel: how often it looks for them */
     bool writeback;              /* the mount lets the kernel hold written data back */
