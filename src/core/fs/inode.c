@@ -3,6 +3,7 @@
  * inode.c: reading, writing and changing inodes.
  */
 #include "core/fs/inode.h"
+#include "core/fs/acl.h"
 
 #include <pactfs.pb-c.h>
 #include <string.h>
@@ -35,11 +36,18 @@ static bool mode_known(uint32_t mode)
     }
 }
 
+static bool acl_absent_or_valid(ProtobufCBinaryData b)
+{
+    return b.len == 0 || acl_valid(from_pb(b));
+}
+
 enum err inode_decode(struct arena *arena, uint64_t ino, struct bytes value, struct inode *out)
 {
     ProtobufCAllocator allocator = arena_allocator(arena);
     Pactfs__Inode *m = pactfs__inode__unpack(&allocator, value.len, value.data);
-    if (!m || !mode_known(m->mode) || m->size > FS_FILE_MAX)
+    if (!m || !mode_known(m->mode) || m->size > FS_FILE_MAX ||
+        m->chunks > (m->size + CHUNK_SIZE - 1) / CHUNK_SIZE ||
+        !acl_absent_or_valid(m->acl_access) || !acl_absent_or_valid(m->acl_default))
         return ERR_CORRUPT;
     *out = (struct inode){
         .ino = ino,
