@@ -24,7 +24,7 @@ struct fs_check_node {
     /* what was found */
     uint64_t found_chunks, found_entries, found_xattr_bytes;
     uint32_t names, subdirs;
-    uint32_t long_values; /* attributes that lie in blocks, less such blocks */
+    uint32_t long_chunks; /* of attributes that lie in blocks, less the chunks found */
     bool marked;
     uint8_t reach;
 };
@@ -164,7 +164,7 @@ static void on_xattrs(struct fs_check *check, const struct object_key *key, stru
         if (name_hash(check->volume, x->name) != key->sub)
             report(check, "inode %" PRIu64 ": an attribute is not where its hash says", n->ino);
         n->found_xattr_bytes += x->name.len + xattr_length(x);
-        n->long_values += x->long_length > 0;
+        n->long_chunks += (x->long_length + CHUNK_SIZE - 1) / CHUNK_SIZE;
     }
 }
 
@@ -190,11 +190,12 @@ static void on_block(struct fs_check *check, const struct object_key *key, uint3
     n->found_chunks += ws_count_chunks(mask);
 }
 
-static void on_long_value(struct fs_check *check, const struct object_key *key)
+static void on_long_value(struct fs_check *check, const struct object_key *key, uint32_t mask)
 {
     node *n = find(check, key->ino);
-    if (n && n->long_values)
-        n->long_values--;
+    uint32_t chunks = ws_count_chunks(mask);
+    if (n && n->long_chunks >= chunks)
+        n->long_chunks -= chunks;
     else
         report(check, "inode %" PRIu64 ": an attribute's value without the attribute", key->ino);
 }
@@ -232,7 +233,7 @@ void fs_check_object(struct fs_check *check, const struct object_key *key,
         on_orphan(check, key->sub);
         break;
     case OBJECT_XATTR_DATA:
-        on_long_value(check, key);
+        on_long_value(check, key, version->chunks);
         break;
     default:
         report(check, "an object of unknown kind %u", key->kind);
@@ -271,9 +272,9 @@ static void check_counts(struct fs_check *check, const node *n)
     if (n->xattr_bytes != n->found_xattr_bytes)
         report(check, "inode %" PRIu64 " says %" PRIu64 " bytes of attributes; it has %" PRIu64,
                n->ino, n->xattr_bytes, n->found_xattr_bytes);
-    if (n->long_values)
-        report(check, "inode %" PRIu64 ": %" PRIu32 " attributes lack their values", n->ino,
-               n->long_values);
+    if (n->long_chunks)
+        report(check, "inode %" PRIu64 ": attributes lack %" PRIu32 " chunks of their values",
+               n->ino, n->long_chunks);
 }
 
 /* Follows parents from `n` until something known; then all on the way are known too. */
