@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (frame_peek(data + 1, size - 1, &frame) != OK)
         return 0;
     INVARIANT(frame_record_len(&frame) <= size - 1);
-    if (data[0] % 3 == 1 || frame_verify(data + 1, &frame))
+    if (data[0] % 3 == 1 || frame_verify(data + 1, &frame, 0))
         decode(&frame, data + 1 + FRAME_SIZE);
     return 0;
 }
@@ -110,7 +110,7 @@ static size_t record_seed(uint8_t *out, bool moved)
     frame.head_len = (uint32_t)record_measure(&record, &arena, weights, &packed);
     frame.flags = moved ? FRAME_MOVED : 0;
     record_encode(packed, out + 1 + FRAME_SIZE);
-    frame_encode(&frame, out + 1 + FRAME_SIZE, out + 1);
+    frame_encode(&frame, out + 1 + FRAME_SIZE, 0, out + 1);
     arena_free(&arena);
     out[0] = moved ? 2 : 1;
     memset(out + 1 + FRAME_SIZE + frame.head_len, 'x', 5008);

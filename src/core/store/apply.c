@@ -109,8 +109,10 @@ static void supersede(struct store *store, const struct object_key *key, const s
         store->old_versions++;
         return;
     }
+    struct version before;
+    bool has_before = store->old_versions > 0 && lookup_older(store, key, old->stamp, &before) == OK;
     if (old->block)
-        forget_block(store, old, next, NULL);
+        forget_block(store, old, next, has_before ? &before : NULL);
     else
         account(store, old->place, -(int64_t)small_weight(old));
     overlay_drop(store->active, key, old->stamp);

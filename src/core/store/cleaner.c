@@ -288,7 +288,7 @@ static void start_victim(struct cleaner *cleaner, struct segment *victim)
     victim->readers++;
     cleaner->victim = victim;
     cleaner->end = false;
-    reader_init(&cleaner->reader, store->env, victim->file, victim->bytes);
+    reader_init(&cleaner->reader, store, victim->number, victim->file, victim->bytes);
 }
 
 /* --- versions that are no longer kept --- */

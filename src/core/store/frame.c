@@ -17,12 +17,18 @@ uint64_t frame_record_len(const struct frame *frame)
     return ((uint64_t)FRAME_SIZE + frame->head_len + frame->payload_len + 7u) & ~UINT64_C(7);
 }
 
-static uint64_t frame_checksum(const uint8_t *frame, const uint8_t *head, size_t head_len)
+uint64_t frame_seed(const uint8_t uuid[16], struct place at)
 {
-    return checksum64(head, head_len, checksum64(frame, FRAME_SUMMED, 0));
+    return checksum64(uuid, 16, place_lsn(at));
 }
 
-void frame_encode(const struct frame *frame, const uint8_t *head, uint8_t out[FRAME_SIZE])
+static uint64_t frame_checksum(const uint8_t *frame, const uint8_t *head, size_t head_len, uint64_t seed)
+{
+    return checksum64(head, head_len, checksum64(frame, FRAME_SUMMED, seed));
+}
+
+void frame_encode(const struct frame *frame, const uint8_t *head, uint64_t seed,
+                  uint8_t out[FRAME_SIZE])
 {
     struct cursor c = cursor_over(out, FRAME_SIZE);
     put_u32(&c, FRAME_MAGIC);
@@ -34,7 +40,7 @@ void frame_encode(const struct frame *frame, const uint8_t *head, uint8_t out[FR
     put_u32(&c, frame->incarnation);
     put_u32(&c, 0);
     INVARIANT(FRAME_SIZE - cursor_left(&c) == FRAME_SUMMED);
-    put_u64(&c, frame_checksum(out, head, frame->head_len));
+    put_u64(&c, frame_checksum(out, head, frame->head_len, seed));
     INVARIANT(!c.bad && cursor_left(&c) == 0);
 }
 
@@ -53,10 +59,10 @@ enum err frame_peek(const uint8_t in[FRAME_SIZE], uint64_t room, struct frame *f
     return OK;
 }
 
-bool frame_verify(const uint8_t *in, const struct frame *frame)
+bool frame_verify(const uint8_t *in, const struct frame *frame, uint64_t seed)
 {
     struct cursor c = cursor_over(in + FRAME_SUMMED, FRAME_SIZE - FRAME_SUMMED);
-    return get_u64(&c) == frame_checksum(in, in + FRAME_SIZE, frame->head_len);
+    return get_u64(&c) == frame_checksum(in, in + FRAME_SIZE, frame->head_len, seed);
 }
 
 void segment_header_encode(const uint8_t uuid[16], uint32_t number, uint8_t *out)

@@ -199,7 +199,7 @@ enum err log_append(struct store *store, struct append *append)
     place_entries(store, append, at, frame.head_len);
     uint8_t *space = log_space(log, at, FRAME_SIZE + frame.head_len);
     record_encode(packed, space + FRAME_SIZE);
-    frame_encode(&frame, space + FRAME_SIZE, space);
+    frame_encode(&frame, space + FRAME_SIZE, frame_seed(store->identity.uuid, at), space);
     for (uint32_t i = 0; i < append->count; i++)
         if (append->entries[i].action == WRITE_CHUNKS)
             append_payload(log, append, i);

@@ -10,10 +10,15 @@
 
 #define WINDOW (1u << 20)
 
-void reader_init(struct segment_reader *reader, const struct env *env, struct env_file *file,
-                 uint64_t end)
+void reader_init(struct segment_reader *reader, const struct store *store, uint32_t number,
+                 struct env_file *file, uint64_t end)
 {
-    *reader = (struct segment_reader){.env = env, .file = file, .end = end, .at = SEGMENT_HEADER};
+    *reader = (struct segment_reader){.env = store->env,
+                                      .uuid = store->identity.uuid,
+                                      .number = number,
+                                      .file = file,
+                                      .end = end,
+                                      .at = SEGMENT_HEADER};
 }
 
 void reader_free(struct segment_reader *reader)
@@ -72,7 +77,8 @@ static enum err read_at(struct segment_reader *reader, uint64_t at, struct reade
     err = fill(reader, at, frame_record_len(&record->frame), &bytes);
     if (err)
         return err == ERR_NOENT ? ERR_DAMAGED_RECORD : err;
-    if (!frame_verify(bytes, &record->frame))
+    struct place place = {reader->number, (uint32_t)at};
+    if (!frame_verify(bytes, &record->frame, frame_seed(reader->uuid, place)))
         return ERR_DAMAGED_RECORD;
     record->offset = (uint32_t)at;
     record->bytes = bytes;

@@ -270,7 +270,7 @@ static enum err settle_tail(struct replay *replay, bool cut)
 static enum err spill(struct replay *replay)
 {
     struct store *store = replay->store;
-    if (store->active->bytes < store->limits.overlay_bytes || store->read_only)
+    if (store->active->bytes < store->limits.overlay_bytes || store->read_only || store->frozen)
         return OK;
     enum err err = settle_tail(replay, false);
     if (err)
@@ -278,7 +278,8 @@ static enum err spill(struct replay *replay)
     store->log.appended = replay->at;
     store->log.sequence = replay->sequence;
     store->log.incarnation = replay->incarnation;
-    return checkpoint_blocking(store, !replay->rebuild);
+    err = checkpoint_blocking(store, !replay->rebuild);
+    return err == ERR_NOSPC && !replay->rebuild ? OK : err; /* then it is tried again later */
 }
 
 static enum err replay_record(struct replay *replay, struct segment *segment,
@@ -324,7 +325,7 @@ static enum err open_segment(struct replay *replay, uint32_t number, struct segm
         err = ops->file_size(file, &size);
     if (err)
         return store_error_set(replay->error, err, "%s cannot be read: %s.", path, err_text(err));
-    reader_init(reader, store->env, file, size);
+    reader_init(reader, store, number, file, size);
     return OK;
 }
 
@@ -351,15 +352,21 @@ static bool proves(const struct replay *replay, struct segment_reader *reader, s
     }
 }
 
+/* Only in the rest of this segment. */
+static bool proven_here(const struct replay *replay, const struct segment_reader *here, struct place at)
+{
+    struct segment_reader rest = *here;
+    rest.window = NULL;
+    rest.window_len = rest.window_room = 0;
+    bool proven = reader_resync(&rest) && proves(replay, &rest, at);
+    reader_free(&rest);
+    return proven;
+}
+
 static bool proven_durable(struct replay *replay, uint32_t index, const struct segment_reader *here,
                            struct place at)
 {
-    bool proven = false;
-    struct segment_reader rest;
-    reader_init(&rest, here->env, here->file, here->end);
-    rest.at = here->at;
-    proven = reader_resync(&rest) && proves(replay, &rest, at);
-    reader_free(&rest);
+    bool proven = proven_here(replay, here, at);
     for (uint32_t i = index + 1; i < replay->count && !proven; i++) {
         struct segment_reader reader;
         if (open_segment(replay, replay->numbers[i], &reader))
@@ -391,8 +398,11 @@ static enum verdict judge(struct replay *replay, uint32_t index, struct segment_
     struct place at = {replay->numbers[index], (uint32_t)reader->at};
     if (err == ERR_NOENT && reader->at + FRAME_SIZE > reader->end)
         return NEXT_SEGMENT; /* whether that is the end shows there */
-    if (!proven_durable(replay, index, reader, at))
-        return err == ERR_NOENT ? NEXT_SEGMENT : END_OF_LOG; /* R1 */
+    /* zeros: a full segment ends so too, and then the next one goes on with the next record */
+    if (err == ERR_NOENT && !proven_here(replay, reader, at))
+        return NEXT_SEGMENT;
+    if (err != ERR_NOENT && !proven_durable(replay, index, reader, at))
+        return END_OF_LOG; /* R1 */
     if (!replay->rebuild) {
         replay->err = damaged(replay, at);
         return STOP;

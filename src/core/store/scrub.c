@@ -161,7 +161,8 @@ static bool next_segment(struct scrubbing *s)
         s->segment->readers++;
         s->open = true;
         s->ended = false;
-        reader_init(&s->reader, store->env, s->segment->file, s->ends[s->current]);
+        reader_init(&s->reader, store, s->segment->number, s->segment->file,
+                    s->ends[s->current]);
         return true;
     }
     return false;

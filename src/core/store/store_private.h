@@ -194,13 +194,15 @@ enum err recovery_run(struct store *store, struct store_error *error);
 
 struct segment_reader {
     const struct env *env;
+    const uint8_t *uuid;
+    uint32_t number;
     struct env_file *file;
     uint8_t *window;
     uint64_t window_at, window_len, window_room, end;
     uint64_t at; /* offset of the next record */
 };
-void reader_init(struct segment_reader *reader, const struct env *env, struct env_file *file,
-                 uint64_t end);
+void reader_init(struct segment_reader *reader, const struct store *store, uint32_t number,
+                 struct env_file *file, uint64_t end);
 void reader_free(struct segment_reader *reader);
 /* The record at reader->at: OK with its frame, its bytes (valid until the next call); NOENT where
  * there is none (zeros or the end); DAMAGED_RECORD; IO. Moves on behind it when OK. Blocking. */
