@@ -106,15 +106,18 @@ static int run_fusermount(const char *dir, bool lazy)
 
 int point_unmount(const char *dir, bool lazy)
 {
-    if (umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0)
+    /* By force: whoever waits for an answer gets an error before the mount is detached. */
+    if (umount2(dir, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH | MNT_FORCE : 0)) == 0)
         return 0;
     return errno == EPERM ? run_fusermount(dir, lazy) : errno;
 }
 
 static bool is_stale(const char *dir)
 {
-    struct stat st;
-    return stat(dir, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
+    struct statx st;
+    /* Forced: the kernel would answer for a dead process from its cache. */
+    return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0 &&
+           (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 enum err mount_clear_stale(const char *dir)
