@@ -68,6 +68,10 @@ void make_default_parents(const char *home);
 /* True when `inner` is `outer` or lies in it; both resolved. */
 bool path_inside(const char *inner, const char *outer);
 
+/* Makes the last component of a mount point when it is missing, after clearing away what a dead
+ * process left there; or says why not. */
+int make_mount_point(const char *dir, bool *made);
+
 /* client.c: talking to a running node. */
 struct client {
     int fd;

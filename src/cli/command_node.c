@@ -2,10 +2,7 @@
  *
  * command_node.c: down, mount, umount, sync, checkpoint, clean: one request to a running node each.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -39,6 +36,7 @@ static void clear_after_death(const char *home)
 {
     struct home_state state;
     home_load_state(home, &state);
+    home_wait_for_end(&state);
     if (state.mount[0] && mount_clear_stale(state.mount) != OK)
         complain("%s is still mounted by a process that has died; unmount it with: umount -l '%s'",
                  state.mount, state.mount);
@@ -70,19 +68,6 @@ int command_down(const struct arguments *arguments)
     return code;
 }
 
-static int make_point(const char *dir, bool *made)
-{
-    mount_clear_stale(dir);
-    *made = mkdir(dir, 0755) == 0;
-    if (*made || errno == EEXIST)
-        return EXIT_DONE;
-    if (errno == ENOENT)
-        return complain("the mount point %s cannot be made, because the directory above it does "
-                        "not exist; make that first",
-                        dir);
-    return complain("the mount point %s cannot be made: %s", dir, strerror(errno));
-}
-
 int command_mount(const struct arguments *arguments)
 {
     char home[HOME_PATH_MAX], dir[HOME_PATH_MAX];
@@ -99,7 +84,7 @@ int command_mount(const struct arguments *arguments)
     else if (path_inside(home, dir))
         code = complain("the home %s lies inside %s and would be hidden by it", home, dir);
     else
-        code = make_point(dir, &made);
+        code = make_mount_point(dir, &made);
     if (code == EXIT_DONE) {
         json_t *answer = NULL;
         if (client_send(&client, json_pack("{s:s, s:s}", "request", "mount", "dir", dir)))

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,28 +39,6 @@ static int check_places(const struct up *up)
                         "with --mount DIR",
                         up->mount);
     return EXIT_DONE;
-}
-
-/* Makes the last component of the mount point when it is missing. */
-static int make_mount_point(struct up *up)
-{
-    struct stat st;
-    mount_clear_stale(up->mount);
-    if (mkdir(up->mount, 0755) == 0) {
-        up->made_mount = true;
-        return EXIT_DONE;
-    }
-    if (errno == EEXIST && stat(up->mount, &st) == 0 && !S_ISDIR(st.st_mode))
-        return complain("the mount point %s is not a directory; name a directory with --mount DIR",
-                        up->mount);
-    if (errno == EEXIST)
-        return EXIT_DONE;
-    if (errno == ENOENT)
-        return complain("the mount point %s cannot be made, because the directory above it does "
-                        "not exist; make that first, or name another with --mount DIR",
-                        up->mount);
-    return complain("the mount point %s cannot be made: %s; name another with --mount DIR",
-                    up->mount, strerror(errno));
 }
 
 static const char *mounted_at(const json_t *status)
@@ -133,7 +111,7 @@ static int join_running(struct up *up, struct client *client)
     } else {
         code = check_places(up);
         if (code == EXIT_DONE)
-            code = make_mount_point(up);
+            code = make_mount_point(up->mount, &up->made_mount);
         json_t *answer = NULL;
         if (code == EXIT_DONE &&
             client_send(client, json_pack("{s:s, s:s}", "request", "mount", "dir", up->mount)))
@@ -194,9 +172,10 @@ static int start_new(struct up *up)
     if (code != EXIT_DONE)
         return code;
     home_load_state(up->home, &state);
+    home_wait_for_end(&state);
     if (state.mount[0])
         mount_clear_stale(state.mount);
-    code = make_mount_point(up);
+    code = make_mount_point(up->mount, &up->made_mount);
     if (code != EXIT_DONE)
         return code;
     json_t *answer = start_node(up);
@@ -247,6 +226,7 @@ static int ready_descriptor(const char *text)
 
 int command_serve(const struct arguments *arguments)
 {
+    prctl(PR_SET_NAME, "pactfs"); /* as up starts it, the kernel would call it "exe" */
     struct store_error error = {""};
     char home[HOME_PATH_MAX], mount[HOME_PATH_MAX];
     struct node_options options = {.home = home,
@@ -258,7 +238,12 @@ int command_serve(const struct arguments *arguments)
     if (resolve_home(arguments->words[0], home, &error) != OK ||
         (arguments->mount && resolve_path(arguments->mount, mount, &error) != OK))
         return complain("%s", error.text);
-    if (arguments->mount)
+    bool made = false;
+    if (arguments->mount) {
         options.mount = mount;
+        int code = make_mount_point(mount, &made);
+        if (code != EXIT_DONE)
+            return code;
+    }
     return node_run(&options);
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "io/fuse/mount.h"
 
 static enum err too_long(struct store_error *error)
 {
@@ -105,4 +106,22 @@ bool path_inside(const char *inner, const char *outer)
     if (strcmp(outer, "/") == 0)
         return true;
     return strncmp(inner, outer, len) == 0 && (inner[len] == 0 || inner[len] == '/');
+}
+
+int make_mount_point(const char *dir, bool *made)
+{
+    struct stat st;
+    mount_clear_stale(dir);
+    *made = mkdir(dir, 0755) == 0;
+    if (*made)
+        return EXIT_DONE;
+    if (errno == EEXIST && stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+        return complain("the mount point %s is not a directory; name a directory", dir);
+    if (errno == EEXIST)
+        return EXIT_DONE;
+    if (errno == ENOENT)
+        return complain("the mount point %s cannot be made, because the directory above it does "
+                        "not exist; make that first, or name another",
+                        dir);
+    return complain("the mount point %s cannot be made: %s; name another", dir, strerror(errno));
 }

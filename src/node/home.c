@@ -9,15 +9,19 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/assert.h"
+
+#define END_MS 5000 /* a process that was killed is gone in this time */
 
 __attribute__((format(printf, 3, 4))) static enum err refuse(struct store_error *error,
                                                              enum err code, const char *format, ...)
@@ -281,6 +285,23 @@ void home_load_state(const char *path, struct home_state *state)
     if (mount)
         snprintf(state->mount, sizeof state->mount, "%s", mount);
     json_decref(json);
+}
+
+void home_wait_for_end(const struct home_state *state)
+{
+    char process[64], name[32] = "";
+    if (state->pid <= 0)
+        return;
+    snprintf(process, sizeof process, "/proc/%ld", state->pid);
+    int fd = (int)syscall(SYS_pidfd_open, (pid_t)state->pid, 0);
+    /* The number may belong to somebody else by now. */
+    if (fd >= 0 && read_small(process, "comm", name, sizeof name - 1) > 0 &&
+        strncmp(name, "pactfs", 6) == 0) {
+        struct pollfd ended = {.fd = fd, .events = POLLIN};
+        poll(&ended, 1, END_MS);
+    }
+    if (fd >= 0)
+        close(fd);
 }
 
 static uint64_t kernel_ms(const char *name)

@@ -30,6 +30,8 @@ def listing(folder):
         for name in folders:
             found.append((os.path.join(where, name), 'dir'))
         for name in files:
+            if name == 'lock.mdb':
+                continue  # LMDB's table of readers: says nothing that lasts
             path = os.path.join(where, name)
             try:
                 with open(path, 'rb') as file:
