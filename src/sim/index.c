@@ -3,16 +3,17 @@
  * index.c: the ordered index in memory, with snapshots.
  *
  * Definitions
- *   entry     one key and its versions, newest first
- *   version   what a batch made of the key: a value, or its absence
- *   txn       the number of a committed batch; the map's is that of the newest
+ *   entry    one key and its versions, newest first
+ *   version  what a batch made of the key: a value, or its absence
+ *   txn      the number of a committed batch; the map's is that of the newest
  *
  * Law
- *   M1  The versions of an entry have falling txns.
- *   M2  A reader at txn t sees of each entry the newest version whose txn is <= t.
- *   M3  Entries with more than one version, or whose only version is an absence, are in the touched
- * list; refresh empties it, since there is one reader and it has moved on. M4  bytes = the sum of
- * key and value lengths, plus ENTRY_COST, of entries present at the newest txn.
+ *   M1       The versions of an entry have falling txns.
+ *   M2       A reader at txn t sees of each entry the newest version whose txn is <= t.
+ *   M3       Entries with more than one version, or whose only version is an absence, are in the
+ *            touched list; refresh empties it, since there is one reader and it has moved on.
+ *   M4       bytes = the sum of key and value lengths, plus ENTRY_COST, of entries present at
+ *            the newest txn.
  */
 #include <stdlib.h>
 #include <string.h>

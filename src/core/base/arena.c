@@ -99,5 +99,6 @@ static void allocator_free(void *arena, void *pointer)
 
 struct ProtobufCAllocator arena_allocator(struct arena *a)
 {
-    return (ProtobufCAllocator){.alloc = allocator_alloc, .free = allocator_free, .allocator_data = a};
+    return (ProtobufCAllocator){
+        .alloc = allocator_alloc, .free = allocator_free, .allocator_data = a};
 }

@@ -6,7 +6,9 @@
 
 void invariant_broken(const char *what, const char *file, int line)
 {
-    fprintf(stderr, "pactfs: invariant broken: %s (%s:%d). Nothing more is written; the log is intact up to here.\n",
+    fprintf(stderr,
+            "pactfs: invariant broken: %s (%s:%d). Nothing more is written; the log is intact up "
+            "to here.\n",
             what, file, line);
     abort();
 }

@@ -10,10 +10,10 @@
 
 _Noreturn void invariant_broken(const char *what, const char *file, int line);
 
-#define INVARIANT(condition)                                                                       \
-    do {                                                                                           \
-        if (__builtin_expect(!(condition), 0))                                                     \
-            invariant_broken(#condition, __FILE__, __LINE__);                                      \
+#define INVARIANT(condition)                                  \
+    do {                                                      \
+        if (__builtin_expect(!(condition), 0))                \
+            invariant_broken(#condition, __FILE__, __LINE__); \
     } while (0)
 
 #define STATIC_ASSERT(condition, why) _Static_assert(condition, why)

@@ -3,8 +3,8 @@
  * bytes.h: byte ranges, shared buffers, and the bounded cursor that all hand-written codecs use.
  *
  * A cursor never runs past its end: a get or put that would, does nothing, sets `bad` and returns
- * zero. Check `bad` once at the end. Integers are little endian, except the _be forms, which sort as
- * bytes in the order of the numbers and are meant for keys.
+ * zero. Check `bad` once at the end. Integers are little endian, except the _be forms, which sort
+ * as bytes in the order of the numbers and are meant for keys.
  */
 #ifndef PACTFS_BASE_BYTES_H
 #define PACTFS_BASE_BYTES_H
@@ -66,7 +66,8 @@ void put_u32_be(struct cursor *c, uint32_t v);
 void put_u64_be(struct cursor *c, uint64_t v);
 void put_bytes(struct cursor *c, const void *data, size_t len);
 
-/* XXH3 over the bytes (Collet): fast, not meant against an adversary. checksum32 is its lower half. */
+/* XXH3 over the bytes (Collet): fast, not meant against an adversary. checksum32 is its lower half.
+ */
 uint64_t checksum64(const void *data, size_t len, uint64_t seed);
 uint32_t checksum32(const void *data, size_t len);
 

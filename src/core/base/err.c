@@ -6,10 +6,9 @@
 static const struct {
     int number;
     const char *name, *text;
-} table[ERR_COUNT] = {
-    [OK] = {0, "OK", "no error"},
+} table[ERR_COUNT] = {[OK] = {0, "OK", "no error"},
 #define X(name, number, text) [ERR_##name] = {number, #name, text},
-    ERR_TABLE(X)
+                      ERR_TABLE(X)
 #undef X
 };
 

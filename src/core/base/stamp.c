@@ -12,7 +12,8 @@ struct stamp hlc_next(struct hlc *clock, uint64_t wall_ns)
 {
     uint64_t wall = (wall_ns / 1000u) << COUNTER_BITS;
     INVARIANT(clock->last.time != UINT64_MAX);
-    /* Kulkarni et al. 2014, fig. 5: the physical part when it is ahead, else count on from the last. */
+    /* Kulkarni et al. 2014, fig. 5: the physical part when it is ahead, else count on from the
+     * last. */
     clock->last.time = wall > clock->last.time ? wall : clock->last.time + 1;
     return clock->last;
 }
@@ -31,7 +32,7 @@ uint64_t stamp_wall_ns(struct stamp s)
 const char *stamp_print(struct stamp s, char *buf, size_t size)
 {
     uint64_t us = s.time >> COUNTER_BITS;
-    snprintf(buf, size, "%" PRIu64 ".%06" PRIu64 ".%" PRIu64 "@%" PRIu32, us / 1000000u, us % 1000000u,
-             s.time & ((1u << COUNTER_BITS) - 1), s.node);
+    snprintf(buf, size, "%" PRIu64 ".%06" PRIu64 ".%" PRIu64 "@%" PRIu32, us / 1000000u,
+             us % 1000000u, s.time & ((1u << COUNTER_BITS) - 1), s.node);
     return buf;
 }

@@ -4,8 +4,8 @@
  *
  * A stamp is a hybrid logical clock reading and the node that issued it (Kulkarni et al. 2014,
  * "Logical Physical Clocks"). `time` holds microseconds since 1970 in its upper 52 bits and a
- * counter in the lower 12, so stamps of one node grow strictly and stay near real time. Two nodes never issue
- * equal stamps, which makes the order total: by time, then node.
+ * counter in the lower 12, so stamps of one node grow strictly and stay near real time. Two nodes
+ * never issue equal stamps, which makes the order total: by time, then node.
  */
 #ifndef PACTFS_BASE_STAMP_H
 #define PACTFS_BASE_STAMP_H

@@ -3,17 +3,19 @@
  * env.h: the one seam between the core and the world.
  *
  * Clock, chance, timers, files, the ordered index, and work off the loop come in through a table of
- * functions. src/io/uv implements it on libuv, POSIX files and LMDB; src/sim implements it in memory, deterministically,
- * with crashes and faults. The core has no other way to the outside.
+ * functions. src/io/uv implements it on libuv, POSIX files and LMDB; src/sim implements it in
+ * memory, deterministically, with crashes and faults. The core has no other way to the outside.
  *
- * Threads. There is one loop. Everything in the core runs on it, except the `run` half of a job: that runs
- * on a worker, may block, and touches only what the job owns, plus env_file and index-batch calls. `done` runs
- * on the loop afterwards. env calls never call back into the core before they return.
+ * Threads. There is one loop. Everything in the core runs on it, except the `run` half of a job:
+ * that runs on a worker, may block, and touches only what the job owns, plus env_file and
+ * index-batch calls. `done` runs on the loop afterwards. env calls never call back into the core
+ * before they return.
  *
  * Law
  *   E1  `done` of a submitted job runs exactly once, on the loop, never from inside env_submit.
  *   E2  Bytes written are durable only after file_sync (fdatasync) of that file returned OK; after
- *       a crash, any subset of what was not synced, torn at sector (512 bytes) boundaries, may be there.
+ *       a crash, any subset of what was not synced, torn at sector (512 bytes) boundaries, may be
+ *       there.
  *   E3  A file's creation, renaming and removal are durable after dir_sync of its directory.
  *   E4  An index batch is all or nothing, and durable when commit returned OK.
  *   E5  mono_ns never goes back. wall_ns may jump either way.
@@ -34,7 +36,8 @@ struct env_index;  /* an open ordered map; implementation-defined */
 struct env_cursor; /* a position in one; implementation-defined */
 struct env_batch;  /* a set of changes to one; implementation-defined */
 
-/* One job: embed it, fill run and done, submit. The memory is the caller's and must live until done. */
+/* One job: embed it, fill run and done, submit. The memory is the caller's and must live until
+ * done. */
 struct env_job {
     void (*run)(struct env_job *job);  /* on a worker; may block */
     void (*done)(struct env_job *job); /* on the loop; may free the job */
@@ -72,23 +75,31 @@ struct env_ops {
 
     /* the loop */
     void (*submit)(struct env *env, struct env_job *job);
-    void (*timer_start)(struct env *env, struct env_timer *timer, uint64_t after_ns); /* replaces a running one */
-    void (*timer_stop)(struct env *env, struct env_timer *timer); /* does nothing when not running */
+    void (*timer_start)(struct env *env, struct env_timer *timer,
+                        uint64_t after_ns); /* replaces a running one */
+    void (*timer_stop)(struct env *env,
+                       struct env_timer *timer); /* does nothing when not running */
 
-    /* files: blocking, from the loop at start-up or from a job. Paths are absolute or relative to the
-     * process; '/' separates. Every call returns OK or an error, never sets anything on error. */
-    enum err (*file_open)(struct env *env, const char *path, enum env_open how, struct env_file **out);
+    /* files: blocking, from the loop at start-up or from a job. Paths are absolute or relative to
+     * the process; '/' separates. Every call returns OK or an error, never sets anything on
+     * error. */
+    enum err (*file_open)(struct env *env, const char *path, enum env_open how,
+                          struct env_file **out);
     void (*file_close)(struct env_file *file);
     enum err (*file_size)(struct env_file *file, uint64_t *size);
     /* Reads `len` bytes at `offset`; *got is less only at the end of the file. */
-    enum err (*file_read)(struct env_file *file, uint64_t offset, void *buf, size_t len, size_t *got);
+    enum err (*file_read)(struct env_file *file, uint64_t offset, void *buf, size_t len,
+                          size_t *got);
     /* As file_read, but answers AGAIN instead of waiting for the disk; for use on the loop. A short
      * count may also mean that the rest is not at hand. */
-    enum err (*file_read_now)(struct env_file *file, uint64_t offset, void *buf, size_t len, size_t *got);
-    /* Writes all of the pieces one after another at `offset`, or fails (some bytes may be there). */
-    enum err (*file_write)(struct env_file *file, uint64_t offset, const struct env_iov *iov, int count);
+    enum err (*file_read_now)(struct env_file *file, uint64_t offset, void *buf, size_t len,
+                              size_t *got);
+    /* Writes all of the pieces one after another at `offset`, or fails (some may be there). */
+    enum err (*file_write)(struct env_file *file, uint64_t offset, const struct env_iov *iov,
+                           int count);
     enum err (*file_sync)(struct env_file *file);
-    /* Makes sure that [0, size) has disk space; the file's size becomes at least `size`, new bytes read as zeros. */
+    /* Makes sure that [0, size) has disk space; the file's size becomes at least `size`, new bytes
+     * read as zeros. */
     enum err (*file_reserve)(struct env_file *file, uint64_t size);
     enum err (*file_truncate)(struct env_file *file, uint64_t size);
 
@@ -96,7 +107,8 @@ struct env_ops {
     enum err (*dir_make)(struct env *env, const char *path); /* EXIST when there */
     enum err (*dir_sync)(struct env *env, const char *path);
     /* Calls each(ctx, name) for every name but . and .., in any order, until it returns false. */
-    enum err (*dir_list)(struct env *env, const char *path, bool (*each)(void *ctx, const char *name), void *ctx);
+    enum err (*dir_list)(struct env *env, const char *path,
+                         bool (*each)(void *ctx, const char *name), void *ctx);
     enum err (*dir_space)(struct env *env, const char *path, struct env_space *out);
     enum err (*file_remove)(struct env *env, const char *path);
     enum err (*file_rename)(struct env *env, const char *from, const char *to); /* replaces `to` */
@@ -107,19 +119,23 @@ struct env_ops {
     void (*index_close)(struct env_index *index);
     /* Removes the index and everything in it; it must not be open. */
     enum err (*index_remove)(struct env *env, const char *path);
-    /* Reads, on the loop (or anywhere before the loop runs): they see the last batch before index_refresh. *value stays valid
-     * until the next index_refresh. NOENT when the key is not there. */
+    /* Reads, on the loop (or anywhere before the loop runs): they see the last batch before
+     * index_refresh. *value stays valid until the next index_refresh. NOENT when the key is not
+     * there. */
     enum err (*index_get)(struct env_index *index, struct bytes key, struct bytes *value);
     enum err (*index_refresh)(struct env_index *index);
     /* A cursor for ordered scans; valid until the next index_refresh or cursor_close. cursor_seek
      * goes to the first key >= `key`; cursor_last to the greatest key < `key`. NOENT at the end.
      * key/value stay valid until the next refresh. */
     enum err (*cursor_open)(struct env_index *index, struct env_cursor **out);
-    enum err (*cursor_seek)(struct env_cursor *cursor, struct bytes key, struct bytes *found, struct bytes *value);
+    enum err (*cursor_seek)(struct env_cursor *cursor, struct bytes key, struct bytes *found,
+                            struct bytes *value);
     enum err (*cursor_next)(struct env_cursor *cursor, struct bytes *found, struct bytes *value);
-    enum err (*cursor_last)(struct env_cursor *cursor, struct bytes key, struct bytes *found, struct bytes *value);
+    enum err (*cursor_last)(struct env_cursor *cursor, struct bytes key, struct bytes *found,
+                            struct bytes *value);
     void (*cursor_close)(struct env_cursor *cursor);
-    /* One batch at a time; all three from one job (or before the loop runs). commit and abort both end it. */
+    /* One batch at a time; all three from one job (or before the loop runs). commit and abort both
+     * end it. */
     enum err (*batch_begin)(struct env_index *index, struct env_batch **out);
     enum err (*batch_put)(struct env_batch *batch, struct bytes key, struct bytes value);
     enum err (*batch_delete)(struct env_batch *batch, struct bytes key); /* OK when not there */

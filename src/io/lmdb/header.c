@@ -5,13 +5,17 @@
  * Law
  *   H1  Both pages carry the magic number, the version and the same page size.
  *   H2  Commit t writes meta page t mod 2, so the two hold consecutive numbers, each on its own
- * side (or both 0). H3  The file holds every page up to the last one of the newest meta: reading a
- * mapped page behind the end of a file kills the process. index_lmdb.c sees to it that the file is
- * always that long. H4  The root pages of the newest meta say that they are what the meta takes
- * them for.
+ *       side (or both 0).
+ *   H3  The file holds every page up to the last one of the newest meta: reading a mapped page
+ *       behind the end of a file kills the process. index_lmdb.c sees to it that the file is
+ *       always that long.
+ *   H4  The root pages of a meta say that they are what the meta takes them for.
+ *   H5  The last entry of the tree of commit t > 0 is the guard, and it says t. LMDB reuses no
+ *       page of the older of the two commits before it has overwritten its meta, so this holds
+ *       for both.
  *
- * The offsets are those of a 64-bit machine, which the magic number's byte order and the sizes
- * below pin down.
+ * The offsets are those of a 64-bit little-endian machine; the magic number pins down the byte
+ * order.
  */
 #include "io/lmdb/header.h"
 
@@ -25,6 +29,8 @@
 #include "core/base/bytes.h"
 
 #define PAGE_HEADER 16u
+#define NODE_HEADER 8u
+#define PAGE_MOST   65536u
 #define META_BYTES  136u
 #define MAGIC       0xBEEFC0DEu
 #define VERSION     1u
@@ -114,7 +120,7 @@ static bool meta_plausible(const struct meta *meta, uint64_t side)
 {
     uint32_t size = meta->trees[0].pad;
     return meta->page_flags == FLAG_META && meta->magic == MAGIC && meta->version == VERSION &&
-           size >= 512 && size <= 65536 && (size & (size - 1)) == 0 && meta->last_page >= 1 &&
+           size >= 512 && size <= PAGE_MOST && (size & (size - 1)) == 0 && meta->last_page >= 1 &&
            meta->last_page < UINT64_MAX / 65536 - 1 && (meta->txn & 1) == (meta->txn ? side : 0) &&
            (meta->trees[0].flags & 0xff) == FREE_FLAGS && meta->trees[1].flags == 0;
 }
@@ -146,6 +152,68 @@ static enum err check_root(int fd, const struct meta *meta, const struct tree *t
     return good ? OK : ERR_INDEX;
 }
 
+/* The last node of a page: its first byte, or 0 when the page makes no sense. */
+static size_t last_node(const uint8_t *page, uint32_t size, uint64_t number, uint16_t flags)
+{
+    struct cursor c = cursor_over(page, size);
+    struct page_head head = get_page_head(&c);
+    if (head.number != number || head.flags != flags || head.lower < PAGE_HEADER + 2 ||
+        head.lower % 2 || head.lower > size)
+        return 0;
+    c = cursor_over(page + head.lower - 2, 2);
+    size_t at = get_u16(&c);
+    return at >= head.lower && at + NODE_HEADER <= size ? at : 0;
+}
+
+static enum err check_guard_node(const struct meta *meta, const uint8_t *page, size_t at)
+{
+    uint32_t size = meta->trees[0].pad;
+    struct cursor c = cursor_over(page + at, size - at);
+    uint32_t value_len = get_u16(&c);
+    value_len |= (uint32_t)get_u16(&c) << 16;
+    uint16_t flags = get_u16(&c), key_len = get_u16(&c);
+    const uint8_t *key = get_bytes(&c, key_len);
+    uint64_t txn = get_u64(&c);
+    bool good = !c.bad && flags == 0 && key_len == LMDB_GUARD_LEN && key[0] == 0xff &&
+                value_len == LMDB_GUARD_BYTES && txn == meta->txn;
+    return good ? OK : ERR_INDEX;
+}
+
+/* Goes down the right edge of the tree of entries. */
+static enum err check_guard(int fd, const struct meta *meta)
+{
+    uint8_t page[PAGE_MOST];
+    const struct tree *tree = &meta->trees[1];
+    uint32_t size = tree->depth ? meta->trees[0].pad : 0;
+    uint64_t number = tree->root;
+    if (!size)
+        return meta->txn == 0 ? OK : ERR_INDEX;
+    for (unsigned level = tree->depth;; level--) {
+        if (number < 2 || number > meta->last_page)
+            return ERR_INDEX;
+        enum err err = read_at(fd, page, size, number * size);
+        if (err)
+            return err;
+        size_t at = last_node(page, size, number, level > 1 ? FLAG_BRANCH : FLAG_LEAF);
+        if (!at)
+            return ERR_INDEX;
+        if (level == 1)
+            return check_guard_node(meta, page, at);
+        struct cursor c = cursor_over(page + at, NODE_HEADER);
+        number = get_u16(&c);
+        number |= (uint64_t)get_u16(&c) << 16;
+        number |= (uint64_t)get_u16(&c) << 32;
+    }
+}
+
+static enum err check_trees(int fd, const struct meta *meta)
+{
+    enum err err = check_root(fd, meta, &meta->trees[0]);
+    if (!err)
+        err = check_root(fd, meta, &meta->trees[1]);
+    return err ? err : check_guard(fd, meta);
+}
+
 static enum err check(int fd, struct lmdb_header *out)
 {
     struct meta metas[2];
@@ -169,7 +237,7 @@ static enum err check(int fd, struct lmdb_header *out)
     if ((uint64_t)st.st_size / size < newest->last_page + 1)
         return ERR_INDEX;
     for (int i = 0; i < 2 && !err; i++)
-        err = check_root(fd, newest, &newest->trees[i]);
+        err = check_trees(fd, &metas[i]);
     *out = (struct lmdb_header){size, newest->last_page, newest->txn};
     return err;
 }

@@ -9,14 +9,21 @@
 
 #include "core/base/err.h"
 
+/* The guard: an entry of our own in each commit, greater than every legal key (64 bytes), whose
+ * value begins with the number of the commit's transaction. Says that a tree is the one that was
+ * committed last. */
+#define LMDB_GUARD_LEN   65u /* of the key: bytes of 0xff */
+#define LMDB_GUARD_BYTES 16u /* of the value: transaction, entries */
+
 struct lmdb_header {
     uint32_t page_size;
     uint64_t last_page; /* the highest page number in use by the newest commit */
     uint64_t txn;       /* of the newest commit; 0: nothing was ever committed */
 };
 
-/* Reads and checks the two headers and the root pages of the newest. OK; NOENT when there is no
- * file; INDEX when LMDB could crash on it or read what was not committed; or an error of the disk.
+/* Reads and checks the two headers, and that each leads to the guard of its own commit. OK; NOENT
+ * when there is no file; INDEX when LMDB could crash on it or read what was not committed; or an
+ * error of the disk.
  */
 enum err lmdb_header_read(const char *file, struct lmdb_header *out);
 

@@ -3,15 +3,19 @@
  * index_lmdb.c: the ordered index of env.h on LMDB.
  *
  * Definitions
- *   guard     an entry of our own, greater than every legal key, in each commit: the number of its
- *             transaction and of its entries. It says that the tree LMDB found is the one committed
- * last. margin    bytes that the file is kept longer (sparsely) than the last page in use
+ *   guard   an entry of our own, greater than every legal key, in each commit: the number of its
+ *           transaction and of its entries. It says that the tree LMDB found is the one
+ *           committed last.
+ *   margin  bytes that the file is kept longer (sparsely) than the last page in use
  *
  * Law
- *   L1  The loop owns the one read transaction; workers own the write transaction between begin and
- * its end. L2  Every commit writes the guard. Cursors never show it. L3  Before a commit ends, the
- * file reaches behind its last page: a shorter file has been cut. L4  The mapping is read only;
- * dropping its pages from memory loses nothing and may happen at any time.
+ *   L1      The loop owns the one read transaction; workers own the write transaction between
+ *           begin and its end.
+ *   L2      Every commit writes the guard. Cursors never show it.
+ *   L3      Before a commit ends, the file reaches behind its last page: a shorter file has been
+ *           cut. (A batch that is larger than the margin is caught up with right after it.)
+ *   L4      The mapping is read only; dropping its pages from memory loses nothing and may
+ *           happen at any time.
  */
 #include "io/lmdb/index_lmdb.h"
 
@@ -29,9 +33,9 @@
 
 #define KEY_MAX       64u
 #define VALUE_MAX     8192u
-#define GUARD_LEN     (KEY_MAX + 1)
-#define GUARD_BYTES   16u
-#define MAP_MOST      ((size_t)1 << 40) /* address space only; the file is as large as its contents */
+#define GUARD_LEN     LMDB_GUARD_LEN
+#define GUARD_BYTES   LMDB_GUARD_BYTES
+#define MAP_MOST      ((size_t)1 << 40) /* of address space; the file is as its contents */
 #define MAP_LEAST     ((size_t)1 << 26)
 #define MARGIN        ((uint64_t)4 << 20)
 #define RESIDENT_MOST ((size_t)64 << 20)
@@ -66,6 +70,7 @@ struct env_batch {
     uint32_t puts;
 };
 
+STATIC_ASSERT(GUARD_LEN > KEY_MAX, "no legal key is the guard");
 static const uint8_t guard_key[GUARD_LEN] = {
     [0 ... GUARD_LEN - 1] = 0xff,
 };
@@ -115,7 +120,6 @@ static MDB_val key_val(struct bytes key)
 static size_t resident_bytes(void)
 {
     char text[128];
-    unsigned long size, resident, shared;
     int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;
@@ -124,9 +128,11 @@ static size_t resident_bytes(void)
     if (n <= 0)
         return 0;
     text[n] = 0;
-    if (sscanf(text, "%lu %lu %lu", &size, &resident, &shared) != 3)
-        return 0;
-    return (size_t)shared * (size_t)sysconf(_SC_PAGESIZE);
+    char *at = text;
+    unsigned long pages = 0;
+    for (int field = 0; field < 3; field++) /* all, resident, file-backed */
+        pages = strtoul(at, &at, 10);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static void trim(struct env_index *index)
@@ -306,6 +312,9 @@ static enum err open_checked(struct env_index *index, const char *path, const ch
     if (err)
         return err;
     index->page_size = header.page_size;
+    int fd;
+    if (mdb_env_get_fd(index->env, &fd) == 0)
+        fcntl(fd, F_SETFD, FD_CLOEXEC); /* LMDB leaves it open to programs we start */
     if (fresh && index->read_only)
         return ERR_READ_ONLY;
     if (!index->read_only)
@@ -540,8 +549,8 @@ enum err index_lmdb_batch_commit(struct env_batch *batch)
     batch_end(batch);
     enum err err = from_mdb(rc);
     INVARIANT(err != ERR_NOENT);
-    if (!err)
-        (void)lengthen(index, 0); /* after a batch larger than the margin; batch_begin tries again */
+    if (!err) /* after a batch larger than the margin; on failure the next batch_begin tries again */
+        (void)lengthen(index, 0);
     return err;
 }
 

@@ -161,7 +161,9 @@ static void timer_start(struct env *env, struct env_timer *timer, uint64_t after
     struct alarm *alarm = timer->impl ? timer->impl : alarm_new(uv, timer);
     INVARIANT(timer->fire);
     uv_update_time(uv->loop); /* the loop's idea of now may be one long callback old */
-    uint64_t ms = after_ns / NS_PER_MS + (after_ns % NS_PER_MS != 0);
+    /* libuv counts whole milliseconds from a clock that it rounds down: one more, or it is early.
+     */
+    uint64_t ms = after_ns ? (after_ns - 1) / NS_PER_MS + 2 : 0;
     INVARIANT(uv_timer_start(&alarm->handle, alarm_rings, ms, 0) == 0);
 }
 
