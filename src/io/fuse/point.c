@@ -117,7 +117,8 @@ static bool is_stale(const char *dir)
     struct statx st;
     /* Forced: the kernel would answer for a dead process from its cache. */
     return statx(AT_FDCWD, dir, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0 &&
-           (errno == ENOTCONN || errno == ECONNABORTED);
+           (errno == ENOTCONN || errno == ECONNABORTED ||
+            errno == ECONNREFUSED /* it died before it had said hello to the kernel */);
 }
 
 enum err mount_clear_stale(const char *dir)
