@@ -145,17 +145,18 @@ class Run:
         self.settle(number)
 
     def all(self):
-        self.volume.start()
-        for number in range(1, self.options.rounds + 1):
-            try:
+        number = 0
+        try:
+            self.volume.start()
+            for number in range(1, self.options.rounds + 1):
                 self.round(number)
-            except (Failure, RuntimeError, OSError, subprocess.TimeoutExpired) as problem:
-                print(f'round {number} of {self.options.rounds}, seed {self.options.seed}: {problem}')
-                self.volume.kill()
-                volume.detach(self.volume.mnt)
-                print(f'kept: {self.where}')
-                return 1
-        self.volume.stop()
+            self.volume.stop()
+        except (Failure, RuntimeError, OSError, subprocess.TimeoutExpired) as problem:
+            print(f'round {number} of {self.options.rounds}, seed {self.options.seed}: {problem}')
+            self.volume.kill()
+            volume.detach(self.volume.mnt)
+            print(f'kept: {self.where}')
+            return 1
         self.volume.remove()
         print(f'{self.options.rounds} rounds, seed {self.options.seed}: {self.acks} acknowledged facts all kept; '
               f'slowest start {self.slowest:.2f} s')

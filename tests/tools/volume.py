@@ -37,8 +37,17 @@ def is_mounted(path):
         return any(line.split()[1] == escaped and line.split()[2].startswith('fuse') for line in mounts)
 
 
+def is_alive(path):
+    """True when `path` is a mount point of FUSE and its server answers."""
+    try:
+        os.statvfs(path)  # always asks the server, which stat does not
+        return is_mounted(path)
+    except OSError:
+        return False  # what a killed server left
+
+
 def wait_for_mount(process, path, seconds):
-    """Returns when `path` is mounted; raises when the process ends first or the time is over."""
+    """Returns when `path` is mounted and answers; raises when the process ends first or the time is over."""
     deadline = time.monotonic() + seconds
     pidfd = os.pidfd_open(process.pid)
     with open('/proc/self/mounts', 'rb') as mounts:
@@ -46,7 +55,7 @@ def wait_for_mount(process, path, seconds):
         poll.register(mounts, select.POLLPRI | select.POLLERR)  # the kernel reports every change of the table
         poll.register(pidfd, select.POLLIN)
         try:
-            while not is_mounted(path):
+            while not is_alive(path):
                 left = deadline - time.monotonic()
                 if process.poll() is not None:
                     raise RuntimeError(f'the daemon ended with {process.returncode} before it had mounted')
