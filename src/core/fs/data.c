@@ -63,8 +63,9 @@ enum err data_blocks(struct fs_call *call, const struct data_range *range, struc
     *out = (struct ws_scan){0};
     if (range->last - range->first < FEW_BLOCKS)
         return blocks_one_by_one(call, range, out);
-    return ws_scan(call->ws, OBJECT_BLOCK, range->ino, range->first, range->last, range->limit,
-                   out);
+    return ws_scan(
+        call->ws,
+        &(struct ws_range){OBJECT_BLOCK, range->ino, range->first, range->last, range->limit}, out);
 }
 
 /* True when chunk number `chunk` of the file holds data. Its block was read before. */

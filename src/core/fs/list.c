@@ -87,7 +87,8 @@ static enum err open_list(struct fs_call *call, struct inode *dir, struct ws_sca
     uint64_t from = bucket < DIR_FIRST ? DIR_FIRST : bucket;
     ws_want(call->ws, key_inode(op->ino));
     /* one more than is asked for: the first bucket may lie before the cookie altogether */
-    enum err scanned = ws_scan(call->ws, OBJECT_DIRENT, op->ino, from, DIR_LAST, most + 1, scan);
+    enum err scanned = ws_scan(
+        call->ws, &(struct ws_range){OBJECT_DIRENT, op->ino, from, DIR_LAST, most + 1}, scan);
     enum err err = inode_get(call, op->ino, ERR_STALE, dir);
     if (err == OK && !inode_is_dir(dir))
         err = ERR_NOTDIR;

@@ -73,7 +73,8 @@ static enum err next_data(struct fs_call *call, uint64_t chunk, uint64_t none, u
     uint64_t last = none / BLOCK_CHUNKS;
     for (uint64_t at = chunk / BLOCK_CHUNKS; at <= last;) {
         struct ws_scan scan;
-        enum err err = ws_scan(call->ws, OBJECT_BLOCK, call->op->ino, at, last, SCAN_DATA, &scan);
+        enum err err = ws_scan(
+            call->ws, &(struct ws_range){OBJECT_BLOCK, call->op->ino, at, last, SCAN_DATA}, &scan);
         if (err != OK)
             return err;
         for (uint32_t i = 0; i < scan.count; i++) {
@@ -102,7 +103,8 @@ static enum err next_hole(struct fs_call *call, uint64_t chunk, uint64_t none, u
     while (*out < none) {
         struct ws_scan scan;
         uint64_t at = *out / BLOCK_CHUNKS;
-        enum err err = ws_scan(call->ws, OBJECT_BLOCK, call->op->ino, at, last, SCAN_HOLE, &scan);
+        enum err err = ws_scan(
+            call->ws, &(struct ws_range){OBJECT_BLOCK, call->op->ino, at, last, SCAN_HOLE}, &scan);
         if (err != OK)
             return err;
         for (uint32_t i = 0; i < scan.count; i++, at++) {

@@ -296,7 +296,9 @@ enum err fs_listxattr(struct fs_call *call)
     struct ws_scan scan = {0};
     enum err err = inode_get(call, call->op->ino, ERR_STALE, &inode);
     if (err == OK && inode.xattr_bytes)
-        err = ws_scan(call->ws, OBJECT_XATTR, inode.ino, 0, UINT64_MAX, WS_SCAN_MAX, &scan);
+        err =
+            ws_scan(call->ws,
+                    &(struct ws_range){OBJECT_XATTR, inode.ino, 0, UINT64_MAX, WS_SCAN_MAX}, &scan);
     if (err != OK)
         return err;
     if (inode.xattr_names > XATTR_NAMES_MAX)

@@ -217,7 +217,8 @@ enum err xattr_delete_all(struct fs_call *call, const struct inode *inode)
     enum err err = OK;
     for (int i = 0; i < 2; i++) {
         enum err one =
-            ws_scan(call->ws, kinds[i], inode->ino, 0, UINT64_MAX, WS_SCAN_MAX, &scans[i]);
+            ws_scan(call->ws, &(struct ws_range){kinds[i], inode->ino, 0, UINT64_MAX, WS_SCAN_MAX},
+                    &scans[i]);
         if (one != OK)
             err = one;
     }

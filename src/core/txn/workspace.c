@@ -10,8 +10,9 @@
 
 #include "core/txn/ws_private.h"
 
-#define TABLE_MIN  128u
-#define TABLE_KEEP 2048u /* a larger table is given back by ws_reset: clearing it would cost more \
+#define TABLE_MIN 128u
+#define TABLE_KEEP \
+    2048u /* a larger table is given back by ws_reset: clearing it would cost more \
                           */
 #define NEEDS_MIN 32u
 

@@ -151,14 +151,18 @@ static struct gathered merge(struct workspace *ws, const struct gathered *a,
     return all;
 }
 
-enum err ws_scan(struct workspace *ws, uint8_t kind, uint64_t ino, uint64_t from, uint64_t to,
-                 uint32_t limit, struct ws_scan *out)
+enum err ws_scan(struct workspace *ws, const struct ws_range *asked, struct ws_scan *out)
 {
+    uint32_t limit = asked->limit;
     INVARIANT(limit > 0 && limit <= WS_SCAN_MAX);
     *out = (struct ws_scan){0};
-    if (from > to)
+    if (asked->from > asked->to)
         return OK;
-    struct ws_need range = {WS_NEED_SCAN, {kind, ino, 0}, 0, 0, from, to, limit};
+    struct ws_need range = {.type = WS_NEED_SCAN,
+                            .key = {asked->kind, asked->ino, 0},
+                            .from = asked->from,
+                            .to = asked->to,
+                            .limit = limit};
     struct gathered base = {0}, own = {0};
     uint64_t covered = 0;
     enum err err = gather_base(ws, &range, &base, &covered);
@@ -168,7 +172,7 @@ enum err ws_scan(struct workspace *ws, uint8_t kind, uint64_t ino, uint64_t from
     struct gathered all = merge(ws, &base, &own);
     out->found = all.found;
     out->count = all.count < limit ? all.count : limit;
-    out->more = all.count > limit || covered < to;
+    out->more = all.count > limit || covered < range.to;
     return OK;
 }
 

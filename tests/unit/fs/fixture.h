@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * fixture.h: a volume in memory: it answers the needs of a workspace and applies write sets to a sorted array of objects.
+ * fixture.h: a volume in memory: it answers the needs of a workspace and applies write sets to a
+ * sorted array of objects.
  *
- * Every write set is checked against the rules of write_set.h before it is applied, and folded into `trace`.
+ * Every write set is checked against the rules of write_set.h before it is applied, and folded
+ * into `trace`.
  */
 #ifndef PACTFS_TESTS_FS_FIXTURE_H
 #define PACTFS_TESTS_FS_FIXTURE_H
@@ -41,7 +43,8 @@ void fixture_check(struct fixture *f);
 struct item *fixture_find(struct fixture *f, struct object_key key);
 size_t fixture_count(const struct fixture *f, uint8_t kind);
 
-/* Short forms; `name` is a C string. Those that make something put its number in *ino (may be NULL). */
+/* Short forms; `name` is a C string. Those that make something put its number in *ino (may be
+ * NULL). */
 struct bytes text(const char *s);
 enum err do_make(struct fixture *f, uint64_t dir, const char *name, uint32_t mode, uint64_t *ino);
 enum err do_mkdir(struct fixture *f, uint64_t dir, const char *name, uint32_t mode, uint64_t *ino);

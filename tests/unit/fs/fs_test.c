@@ -184,10 +184,10 @@ static void listings_survive_changes(void **state)
         for (uint32_t j = 0; j < f->result.entry_count; j++) {
             const struct fs_entry *e = &f->result.entries[j];
             op.offset = e->cookie;
-            int which;
             char found[16];
             snprintf(found, sizeof found, "%.*s", (int)e->name.len, (const char *)e->name.data);
-            if (sscanf(found, "keep%d", &which) == 1) {
+            if (strncmp(found, "keep", 4) == 0) {
+                unsigned long which = strtoul(found + 4, NULL, 10);
                 assert_false(seen[which]);
                 seen[which] = true;
             }

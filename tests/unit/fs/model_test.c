@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * model_test.c: random operations on the file service and on a model that is too simple to be wrong: a tree of structs and
- * flat arrays of bytes. Errors, attributes, data, holes, listings and attributes must agree, and the structural check must pass.
+ * model_test.c: random operations on the file service and on a model that is too simple to be
+ * wrong: a tree of structs and flat arrays of bytes. Errors, attributes, data, holes, listings
+ * and attributes must agree, and the structural check must pass.
  */
 #include <setjmp.h>
 #include <stdarg.h>

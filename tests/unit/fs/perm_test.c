@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * perm_test.c: who may do what: mode bits, ACLs, sticky directories, set-id bits, ownership, attribute namespaces.
+ * perm_test.c: who may do what: mode bits, ACLs, sticky directories, set-id bits, ownership,
+ * attribute namespaces.
  */
 #include <setjmp.h>
 #include <stdarg.h>

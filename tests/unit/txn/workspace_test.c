@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * workspace_test.c: reading, writing, rolling back and scanning a workspace, by rule and against a naive twin.
+ * workspace_test.c: reading, writing, rolling back and scanning a workspace, by rule and against a
+ * naive twin.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -265,7 +266,7 @@ static void compare_scan(struct workspace *ws, const struct twin *base, const st
     uint64_t from = draw(SUBS), to = draw(3) ? UINT64_MAX : from + draw(SUBS);
     uint32_t limit = 1 + draw(10), i = 0;
     struct ws_scan scan;
-    while (ws_scan(ws, OBJECT_DIRENT, 1, from, to, limit, &scan) == ERR_NEED)
+    while (ws_scan(ws, &(struct ws_range){OBJECT_DIRENT, 1, from, to, limit}, &scan) == ERR_NEED)
         supply_needs(ws, base);
     for (uint64_t s = from; s < SUBS && s <= to; s++) {
         if (!own->value[s])
