@@ -15,8 +15,7 @@
 #include "node/home.h"
 #include "node/node.h"
 
-#define NODE_WAITERS 32u /* stop requests that wait for the end: as many as there are peers */
-STATIC_ASSERT(NODE_WAITERS >= CONTROL_PEERS, "each peer may wait for the end");
+#define NODE_WAITERS 32u /* stop requests that wait for the end */
 
 struct node {
     uv_loop_t loop;

@@ -303,7 +303,10 @@ static void request_scrub(struct node *node, struct control_peer *peer, json_t *
 static void request_stop(struct node *node, struct control_peer *peer, json_t *request)
 {
     (void)request;
-    INVARIANT(node->waiter_count < NODE_WAITERS);
+    if (node->waiter_count == NODE_WAITERS) {
+        fail(peer, ERR_BUSY, "PactFS is stopping.");
+        return;
+    }
     node->waiters[node->waiter_count++] = peer;
     node_stop(node);
 }

@@ -222,8 +222,8 @@ class Bad(volume.Case):
 
     def talk(self, data, read=True):
         with socket.socket(socket.AF_UNIX) as peer:
-            peer.settimeout(volume.TIMEOUT)
             peer.connect(os.path.join(self.home, 'control'))
+            peer.settimeout(volume.TIMEOUT)
             try:
                 peer.sendall(data)
                 peer.shutdown(socket.SHUT_WR)
@@ -251,6 +251,7 @@ class Bad(volume.Case):
             peer = socket.socket(socket.AF_UNIX)
             peer.connect(os.path.join(self.home, 'control'))
             crowd.append(peer)
+        self.assertTrue(self.status()['running'])  # a crowd that says nothing shuts nobody out
         for peer in crowd:
             peer.close()
         self.talk(b'{"request":"status"}\n' * 400, read=False)

@@ -19,6 +19,10 @@
 
 #include "core/base/assert.h"
 
+/* With those that have gone while a request of theirs is under way. */
+#define PEERS_MAX (4 * CONTROL_PEERS)
+#define BACKLOG   128
+
 struct control_peer {
     uv_pipe_t pipe; /* first: handles are cast back */
     struct control *control;
@@ -209,6 +213,33 @@ static bool trusted(const struct control_peer *peer)
     return who.uid == geteuid() || who.uid == 0;
 }
 
+/* The peer that has been idle for longest, other than `but`; NULL when all are busy. */
+static struct control_peer *oldest_idle(struct control *control, const struct control_peer *but)
+{
+    struct control_peer *found = NULL;
+    for (struct control_peer *peer = control->peers; peer; peer = peer->next)
+        if (peer != but && !peer->busy && !peer->closing)
+            found = peer;
+    return found;
+}
+
+static unsigned connected(const struct control *control)
+{
+    unsigned count = 0;
+    for (const struct control_peer *peer = control->peers; peer; peer = peer->next)
+        count += !peer->closing;
+    return count;
+}
+
+/* A newcomer takes the place of one that says nothing, so that a crowd cannot shut out its user. */
+static void make_place(struct control *control, struct control_peer *newcomer)
+{
+    if (connected(control) <= CONTROL_PEERS)
+        return;
+    struct control_peer *idle = oldest_idle(control, newcomer);
+    drop_peer(idle ? idle : newcomer);
+}
+
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct control *control = (struct control *)listener;
@@ -221,12 +252,13 @@ static void on_connection(uv_stream_t *listener, int status)
     peer->next = control->peers;
     control->peers = peer;
     control->peer_count++;
-    if (uv_accept(listener, (uv_stream_t *)&peer->pipe) < 0 ||
-        control->peer_count > CONTROL_PEERS || !trusted(peer)) {
+    if (uv_accept(listener, (uv_stream_t *)&peer->pipe) < 0 || !trusted(peer) ||
+        control->peer_count > PEERS_MAX)
         drop_peer(peer);
-        return;
-    }
-    take_requests(peer);
+    else
+        make_place(control, peer);
+    if (!peer->closing)
+        take_requests(peer);
 }
 
 /* A socket's address holds 108 bytes; the descriptor's name in /proc is short for any home. */
@@ -263,7 +295,7 @@ enum err control_open(uv_loop_t *loop, int home_fd, const struct control_events 
     INVARIANT(uv_pipe_init(loop, &control->listener, 0) == 0);
     INVARIANT(uv_timer_init(loop, &control->grace) == 0);
     INVARIANT(uv_pipe_open(&control->listener, fd) == 0);
-    INVARIANT(uv_listen((uv_stream_t *)&control->listener, 16, on_connection) == 0);
+    INVARIANT(uv_listen((uv_stream_t *)&control->listener, BACKLOG, on_connection) == 0);
     control->open_handles = 2;
     control->listening = true;
     *out = control;
