@@ -17,8 +17,8 @@
 
 #define NS_PER_S INT64_C(1000000000)
 
-/* The clock that the kernel takes the times of files from: with a finer one, a file would at times be younger than
- * its first write. */
+/* The clock that the kernel takes the times of files from: with a finer one, a file would at times
+ * be younger than its first write. */
 static int64_t file_time(void)
 {
     struct timespec now;

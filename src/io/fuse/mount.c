@@ -26,6 +26,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#undef BLOCK_SIZE /* ours is meant */
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -472,6 +474,7 @@ static void unmount_late(uv_timer_t *timer)
 {
     struct mount *mount = timer->data;
     mount->how.timed_out = true;
+    umount2(mount->dir, UMOUNT_NOFOLLOW | MNT_DETACH | MNT_FORCE);
     sever(mount); /* whoever waits for an answer gets an error, the worker too */
 }
 

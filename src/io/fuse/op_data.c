@@ -28,7 +28,10 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
     struct fs_op *op = &call->request.op;
     op->offset = (uint64_t)offset;
     op->length = size < FS_IO_MAX ? size : FS_IO_MAX;
-    op->flags = fi->flags & O_NOATIME ? 0 : FS_READ_ATIME;
+    /* Of a file that is only open for writing, the kernel reads what surrounds a write: nobody has
+     * accessed it. */
+    if (!(fi->flags & O_NOATIME) && (fi->flags & O_ACCMODE) != O_WRONLY)
+        op->flags = FS_READ_ATIME;
     call->request.into = call->buffer->data + BUFFER_HEADER;
     call_run(call, reply_data);
 }
@@ -89,13 +92,23 @@ static void reply_lseek(struct call *call)
     call_end(call);
 }
 
+static void flushed(struct call *call)
+{
+    call_run(call, reply_lseek);
+}
+
+/* The kernel asks without writing back what it holds; so that comes first, on a worker, while the
+ * loop takes it. */
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
     (void)fi;
     struct call *call = call_new(req, FS_SEEK, ino);
     call->request.op.offset = (uint64_t)offset;
     call->request.op.flags = (uint32_t)whence;
-    call_run(call, reply_lseek);
+    if (call->mount->options.no_writeback)
+        flushed(call);
+    else
+        wire_write_back(call, flushed);
 }
 
 void op_copy(fuse_req_t req, fuse_ino_t from, off_t from_offset, struct fuse_file_info *from_fi,

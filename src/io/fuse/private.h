@@ -25,7 +25,9 @@ struct call {
     struct buffer *buffer; /* holds the request's bytes, and the data of a read */
     void (*reply)(struct call *call);
     uint32_t *groups; /* of the caller, when they were needed */
-    size_t room;      /* bytes the kernel has for the answer, where that counts */
+    uv_work_t work;   /* of wire_write_back */
+    void (*flushed)(struct call *call);
+    size_t room; /* bytes the kernel has for the answer, where that counts */
     struct call *next;
 };
 
@@ -96,6 +98,9 @@ void wire_dispatch(struct mount *mount, size_t size);
 /* The session's way to the device; adds to the answer to FUSE_INIT what libfuse 3.14 cannot say. */
 ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata);
 ssize_t wire_read(int fd, void *buf, size_t len, void *userdata);
+/* Makes the kernel write back, and drop, the pages of the call's file; flushed(call) runs once,
+ * later, on the loop. */
+void wire_write_back(struct call *call, void (*flushed)(struct call *call));
 /* The arguments of the request being dispatched. */
 const void *wire_arguments(const struct mount *mount);
 
@@ -149,7 +154,8 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 enum err point_check(const char *dir, struct store_error *error);
 /* Device number of what is mounted on `dir`, from the kernel's table. */
 bool point_device(const char *dir, uint32_t *major, uint32_t *minor);
-/* Blocking. 0 or an errno. */
+/* Blocking. 0 or an errno. `lazy`: also when it is in use, whose users get errors then, as far as
+ * this user can bring that about. */
 int point_unmount(const char *dir, bool lazy);
 
 #endif

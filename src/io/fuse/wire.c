@@ -138,6 +138,36 @@ static void reply_raw_status(struct call *call)
     answer(call, NULL, 0);
 }
 
+/* --- asking the kernel for what it holds --- */
+
+/* Blocks until the loop has taken all dirty pages of the file. What goes wrong shows at the next
+ * fsync. */
+static void write_back_work(uv_work_t *work)
+{
+    struct call *call = work->data;
+    struct fuse_notify_inval_inode_out body = {.ino = call->request.op.ino, .off = 0, .len = 0};
+    struct fuse_out_header out = {.len = sizeof out + sizeof body,
+                                  .error = FUSE_NOTIFY_INVAL_INODE};
+    struct iovec iov[2] = {{&out, sizeof out}, {&body, sizeof body}};
+    ssize_t told = writev(call->mount->fd, iov, 2);
+    (void)told;
+}
+
+static void write_back_done(uv_work_t *work, int status)
+{
+    struct call *call = work->data;
+    (void)status;
+    call->flushed(call);
+}
+
+void wire_write_back(struct call *call, void (*flushed)(struct call *call))
+{
+    call->work.data = call;
+    call->flushed = flushed;
+    int problem = uv_queue_work(call->mount->loop, &call->work, write_back_work, write_back_done);
+    INVARIANT(problem == 0);
+}
+
 /* --- requests --- */
 
 void wire_dispatch(struct mount *mount, size_t size)
