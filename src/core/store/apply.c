@@ -110,7 +110,8 @@ static void supersede(struct store *store, const struct object_key *key, const s
         return;
     }
     struct version before;
-    bool has_before = store->old_versions > 0 && lookup_older(store, key, old->stamp, &before) == OK;
+    bool has_before =
+        store->old_versions > 0 && lookup_older(store, key, old->stamp, &before) == OK;
     if (old->block)
         forget_block(store, old, next, has_before ? &before : NULL);
     else

@@ -198,7 +198,8 @@ static enum err checkpoint_finish(struct store *store)
     INVARIANT(cp->removed_now <= cp->removed_count);
     cp->removed_count -= cp->removed_now;
     if (cp->removed_count)
-        memmove(cp->removed, cp->removed + cp->removed_now, sizeof *cp->removed * cp->removed_count);
+        memmove(cp->removed, cp->removed + cp->removed_now,
+                sizeof *cp->removed * cp->removed_count);
     cp->removed_now = 0;
     cp->done_number = cp->number;
     store->counters.checkpoints++;

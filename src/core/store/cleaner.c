@@ -65,8 +65,14 @@ bool cleaner_busy(const struct store *store)
 struct removal {
     struct env_job job;
     struct store *store;
+    struct loose loose;
     char path[STORE_PATH_MAX];
 };
+
+static void removal_drop(struct loose *loose)
+{
+    free((char *)loose - offsetof(struct removal, loose));
+}
 
 static void removal_run(struct env_job *job)
 {
@@ -77,6 +83,7 @@ static void removal_run(struct env_job *job)
 static void removal_done(struct env_job *job)
 {
     struct store *store = ((struct removal *)job)->store;
+    loose_remove(&((struct removal *)job)->loose);
     free(job);
     store->cleaner->removals--;
     if (store->full) {
@@ -93,6 +100,7 @@ static void remove_file(struct store *store, struct segment *segment)
     removal->job.run = removal_run;
     removal->job.done = removal_done;
     removal->store = store;
+    loose_add(store, &removal->loose, removal_drop);
     segment_path(store->path, segment->number, removal->path, sizeof removal->path);
     segments_remove(&store->segments, segment, store->env);
     INVARIANT(store->doomed > 0);

@@ -22,7 +22,8 @@ uint64_t frame_seed(const uint8_t uuid[16], struct place at)
     return checksum64(uuid, 16, place_lsn(at));
 }
 
-static uint64_t frame_checksum(const uint8_t *frame, const uint8_t *head, size_t head_len, uint64_t seed)
+static uint64_t frame_checksum(const uint8_t *frame, const uint8_t *head, size_t head_len,
+                               uint64_t seed)
 {
     return checksum64(head, head_len, checksum64(frame, FRAME_SUMMED, seed));
 }

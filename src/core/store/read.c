@@ -31,6 +31,7 @@ struct read_job {
     struct env_job job;
     struct store *store;
     struct store_read *read;
+    struct loose loose;
     uint32_t count, room;
     struct read_piece *pieces;
     enum err err;
@@ -132,6 +133,11 @@ static enum err plan_range(struct read_job *job, const struct store_range *range
     return OK;
 }
 
+static void drop_job(struct loose *loose)
+{
+    free_job((struct read_job *)((char *)loose - offsetof(struct read_job, loose)));
+}
+
 /* Checks the chunks of a piece and hands them over. */
 static enum err finish_piece(struct read_job *job, const struct read_piece *piece)
 {
@@ -200,6 +206,7 @@ static void read_done(struct env_job *env_job)
     struct store *store = job->store;
     struct store_read *read = job->read;
     conclude(job);
+    loose_remove(&job->loose);
     free_job(job);
     store->reads--;
     read->done(read);
@@ -256,6 +263,7 @@ bool store_read(struct store *store, struct store_read *read)
         return true;
     }
     store->reads++;
+    loose_add(store, &job->loose, drop_job);
     job->job.run = read_run;
     job->job.done = read_done;
     store->env->ops->submit(store->env, &job->job);

@@ -353,7 +353,8 @@ static bool proves(const struct replay *replay, struct segment_reader *reader, s
 }
 
 /* Only in the rest of this segment. */
-static bool proven_here(const struct replay *replay, const struct segment_reader *here, struct place at)
+static bool proven_here(const struct replay *replay, const struct segment_reader *here,
+                        struct place at)
 {
     struct segment_reader rest = *here;
     rest.window = NULL;
@@ -606,7 +607,8 @@ enum err recovery_run(struct store *store, struct store_error *error)
     }
     if (!err)
         start_log(&replay);
-    if (!err && !store->read_only && replay.rebuild && store->active->objects) {
+    if (!err && !store->read_only &&
+        replay.rebuild) { /* a new store too: from here on the index is known to be whole */
         err = checkpoint_blocking(store, true);
         if (err)
             store_error_set(error, err, "The index of %s cannot be written: %s.", store->path,

@@ -37,6 +37,7 @@ struct scrubbing {
     uint64_t records, bytes;
     struct object_key at;
     struct env_timer timer;
+    struct loose loose;
 };
 
 static void step(struct scrubbing *s);
@@ -56,16 +57,23 @@ static void report(struct scrubbing *s, uint32_t segment, uint64_t offset, const
         s->scrub->problem(s->scrub, path, offset, what);
 }
 
-static void finish(struct scrubbing *s, enum err err)
+static void drop(struct loose *loose)
 {
-    struct store_scrub *scrub = s->scrub;
-    struct store *store = s->store;
-    store->env->ops->timer_stop(store->env, &s->timer);
+    struct scrubbing *s = (struct scrubbing *)((char *)loose - offsetof(struct scrubbing, loose));
+    s->store->env->ops->timer_stop(s->store->env, &s->timer);
     reader_free(&s->reader);
     arena_free(&s->arena);
     free(s->numbers);
     free(s->ends);
     free(s);
+}
+
+static void finish(struct scrubbing *s, enum err err)
+{
+    struct store_scrub *scrub = s->scrub;
+    struct store *store = s->store;
+    loose_remove(&s->loose);
+    drop(&s->loose);
     store->scrubs--;
     scrub->done(scrub, err);
     store_settle(store);
@@ -161,8 +169,7 @@ static bool next_segment(struct scrubbing *s)
         s->segment->readers++;
         s->open = true;
         s->ended = false;
-        reader_init(&s->reader, store, s->segment->number, s->segment->file,
-                    s->ends[s->current]);
+        reader_init(&s->reader, store, s->segment->number, s->segment->file, s->ends[s->current]);
         return true;
     }
     return false;
@@ -270,5 +277,6 @@ void store_scrub(struct store *store, struct store_scrub *scrub)
         scrub->bytes_total += end > SEGMENT_HEADER ? end - SEGMENT_HEADER : 0;
     }
     store->scrubs++;
+    loose_add(store, &s->loose, drop);
     step(s);
 }

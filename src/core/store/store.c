@@ -85,9 +85,31 @@ static struct store *store_new(struct env *env, const struct store_options *opti
     return store;
 }
 
+void loose_add(struct store *store, struct loose *loose, void (*drop)(struct loose *loose))
+{
+    loose->drop = drop;
+    loose->next = store->loose;
+    loose->link = &store->loose;
+    if (loose->next)
+        loose->next->link = &loose->next;
+    store->loose = loose;
+}
+
+void loose_remove(struct loose *loose)
+{
+    *loose->link = loose->next;
+    if (loose->next)
+        loose->next->link = loose->link;
+}
+
 static void store_free(struct store *store)
 {
     const struct env_ops *ops = store->env->ops;
+    while (store->loose) {
+        struct loose *loose = store->loose;
+        loose_remove(loose);
+        loose->drop(loose);
+    }
     ops->timer_stop(store->env, &store->spare_timer);
     log_release(store);
     cleaner_free(store);
@@ -196,7 +218,13 @@ void store_close(struct store *store, void (*done)(void *ctx, enum err err), voi
 struct closing_job {
     struct env_job job;
     struct store *store;
+    struct loose loose;
 };
+
+static void closing_drop(struct loose *loose)
+{
+    free((char *)loose - offsetof(struct closing_job, loose));
+}
 
 static void closing_run(struct env_job *job)
 {
@@ -211,7 +239,6 @@ static void closing_done(struct env_job *job)
     void (*done)(void *, enum err) = store->close_done;
     void *ctx = store->close_ctx;
     enum err err = store->close_err;
-    free(job);
     store_free(store);
     done(ctx, err);
 }
@@ -233,6 +260,7 @@ void store_settle(struct store *store)
     INVARIANT(closing != NULL);
     store->close_submitted = true;
     closing->store = store;
+    loose_add(store, &closing->loose, closing_drop);
     closing->job.run = closing_run;
     closing->job.done = closing_done;
     store->env->ops->submit(store->env, &closing->job);

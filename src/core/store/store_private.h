@@ -232,6 +232,15 @@ void store_note_problem(struct store *store, const char *what, struct place at);
 
 /* --- store.c --- */
 
+/* A job under way that owns memory: known to the store, so that a store that is abandoned (the process died,
+ * the env forgot its jobs) gives it back. */
+struct loose {
+    struct loose *next, **link;
+    void (*drop)(struct loose *loose); /* frees what contains it */
+};
+void loose_add(struct store *store, struct loose *loose, void (*drop)(struct loose *loose));
+void loose_remove(struct loose *loose);
+
 /* Opens the segment's file for reading when it is not open. */
 enum err segment_open(struct store *store, struct segment *segment);
 
@@ -263,6 +272,7 @@ struct store {
     uint64_t last_commit_ns;
     struct env_timer clean_timer;
     uint32_t scrubs, reads;
+    struct loose *loose;
     uint32_t doomed; /* segments that wait for a checkpoint to be removed */
 
     struct store_pin *pins;

@@ -135,8 +135,9 @@ static void one_power_cut_run(uint64_t seed)
         open_through_crashes(&w, seed);
         int match = world_match(&w, w.acked);
         if (match < 0)
-            fail_msg("seed %" PRIu64 " round %u: no prefix of the commits matches (%u acknowledged, %u made)", seed, round,
-                     w.acked, w.commits);
+            fail_msg("seed %" PRIu64
+                     " round %u: no prefix of the commits matches (%u acknowledged, %u made)",
+                     seed, round, w.acked, w.commits);
         w.commits = w.acked = (uint32_t)match; /* what was recovered is durable (R4) */
         w.now = w.history[match];
         store_check(w.store);
@@ -225,7 +226,8 @@ static bool note_segment(void *ctx, const char *path, uint64_t size)
     return true;
 }
 
-static void scrub_problem(struct store_scrub *scrub, const char *file, uint64_t offset, const char *what)
+static void scrub_problem(struct store_scrub *scrub, const char *file, uint64_t offset,
+                          const char *what)
 {
     (void)file;
     (void)offset;
@@ -273,13 +275,15 @@ static void one_rot_run(uint64_t seed)
     uint64_t byte = world_random(&w) % files.size[f];
     uint8_t before = 0;
     assert_int_equal(sim_disk_peek(w.disk, files.path[f], byte, &before, 1), 1);
-    assert_int_equal(sim_disk_flip(w.disk, files.path[f], byte, (unsigned)(world_random(&w) % 8)), OK);
+    assert_int_equal(sim_disk_flip(w.disk, files.path[f], byte, (unsigned)(world_random(&w) % 8)),
+                     OK);
     must_open(&w);
     for (uint32_t what = 0; what < SMALLS + BLOCKS; what++) {
         enum err err = OK;
         bool same = world_same(&w, &w.now, what, &err);
         if (!same && err != ERR_CORRUPT)
-            fail_msg("seed %" PRIu64 ": rot at %s:%" PRIu64 " was served as data", seed, files.path[f], byte);
+            fail_msg("seed %" PRIu64 ": rot at %s:%" PRIu64 " was served as data", seed,
+                     files.path[f], byte);
     }
     scrub_all(&w);
     world_free(&w);
@@ -421,8 +425,10 @@ static void refuses_what_is_no_store(void **state)
     world_free(&w);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_what_was_committed),
         cmocka_unit_test(survives_kill),

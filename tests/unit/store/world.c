@@ -36,7 +36,8 @@ static void generate(uint64_t seed, uint8_t *out, size_t len)
 
 struct object_key world_small(uint32_t i)
 {
-    return i % 2 ? (struct object_key){OBJECT_INODE, 1 + i, 0} : (struct object_key){OBJECT_DIRENT, 1, 64 + 8 * i};
+    return i % 2 ? (struct object_key){OBJECT_INODE, 1 + i, 0}
+                 : (struct object_key){OBJECT_DIRENT, 1, 64 + 8 * i};
 }
 
 struct object_key world_block(uint32_t i)
@@ -62,7 +63,8 @@ void world_new(struct world *w, uint64_t seed)
     *w = (struct world){.chance = seed, .disk = sim_disk_new()};
     w->history = calloc(HISTORY, sizeof *w->history);
     assert_non_null(w->history);
-    w->options = (struct store_options){.path = "/store", .node = 1, .limits = store_limits_default()};
+    w->options =
+        (struct store_options){.path = "/store", .node = 1, .limits = store_limits_default()};
     w->options.limits.segment_bytes = 256u << 10;
     w->options.limits.pending_bytes = 512u << 10;
     w->options.limits.overlay_bytes = 24u << 10;
@@ -166,7 +168,8 @@ struct change {
 static void change_small(struct world *w, struct change *change, uint32_t i)
 {
     struct write *write = &change->writes[change->count];
-    *write = (struct write){.action = world_random(w) % 4 ? WRITE_PUT : WRITE_DELETE, .key = world_small(i)};
+    *write = (struct write){.action = world_random(w) % 4 ? WRITE_PUT : WRITE_DELETE,
+                            .key = world_small(i)};
     change->model.small[i].present = write->action == WRITE_PUT;
     if (write->action == WRITE_PUT) {
         uint64_t seed = world_random(w);
@@ -210,7 +213,8 @@ static void change_block(struct world *w, struct change *change, uint32_t i)
     } else {
         bool whole = kind == 0;
         uint32_t first = whole ? 0 : (uint32_t)(world_random(w) % BLOCK_CHUNKS);
-        uint32_t n = whole ? BLOCK_CHUNKS : 1 + (uint32_t)(world_random(w) % (BLOCK_CHUNKS - first));
+        uint32_t n =
+            whole ? BLOCK_CHUNKS : 1 + (uint32_t)(world_random(w) % (BLOCK_CHUNKS - first));
         write->action = whole ? WRITE_DELETE : WRITE_PUNCH;
         write->first_chunk = whole ? 0 : first;
         write->chunks = whole ? 0 : n;
@@ -298,7 +302,8 @@ static bool same_small(struct world *w, const struct model *model, uint32_t i, e
     if (!version.present)
         return true;
     generate(model->small[i].seed, expected, model->small[i].len);
-    return version.value.len == model->small[i].len && memcmp(version.value.data, expected, version.value.len) == 0;
+    return version.value.len == model->small[i].len &&
+           memcmp(version.value.data, expected, version.value.len) == 0;
 }
 
 struct reading {
@@ -321,7 +326,8 @@ static bool same_block(struct world *w, const struct model *model, uint32_t i, e
         if ((version.chunks >> c & 1) != (model->chunk[i][c].seed != 0))
             return false;
     struct store_range range = {world_block(i), 0, BLOCK_SIZE, got};
-    struct reading reading = {.read = {.at = STAMP_MAX, .ranges = &range, .count = 1, .done = read_over}};
+    struct reading reading = {
+        .read = {.at = STAMP_MAX, .ranges = &range, .count = 1, .done = read_over}};
     if (!*err && !store_read(w->store, &reading.read))
         sim_run_until(w->sim, is_set, &reading.over, WAIT_NS);
     *err = *err ? *err : reading.read.err;
@@ -337,7 +343,8 @@ static bool same_block(struct world *w, const struct model *model, uint32_t i, e
 
 bool world_same(struct world *w, const struct model *model, uint32_t what, enum err *err)
 {
-    return what < SMALLS ? same_small(w, model, what, err) : same_block(w, model, what - SMALLS, err);
+    return what < SMALLS ? same_small(w, model, what, err)
+                         : same_block(w, model, what - SMALLS, err);
 }
 
 int world_match(struct world *w, uint32_t from)
@@ -358,7 +365,8 @@ void world_verify(struct world *w)
     for (uint32_t what = 0; what < SMALLS + BLOCKS; what++) {
         enum err err = OK;
         if (!world_same(w, &w->now, what, &err))
-            fail_msg("object %u differs from the model after %u commits (%s)", what, w->commits, err_name(err));
+            fail_msg("object %u differs from the model after %u commits (%s)", what, w->commits,
+                     err_name(err));
     }
     store_check(w->store);
 }

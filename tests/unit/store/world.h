@@ -11,10 +11,10 @@
 #include "core/store/store.h"
 #include "sim/sim.h"
 
-#define SMALLS     10u
-#define BLOCKS     4u
-#define HISTORY    4096u
-#define SMALL_MAX  240u
+#define SMALLS    10u
+#define BLOCKS    4u
+#define HISTORY   4096u
+#define SMALL_MAX 240u
 
 struct model {
     struct {
