@@ -44,8 +44,9 @@ static void clear_after_death(const char *home)
 
 int command_down(const struct arguments *arguments)
 {
-    char home[HOME_PATH_MAX], end;
+    char home[HOME_PATH_MAX];
     struct client client;
+    struct home_state state;
     int code = find_node(arguments->words[0], home, &client);
     if (code == EXIT_STOPPED) {
         clear_after_death(home);
@@ -54,11 +55,10 @@ int command_down(const struct arguments *arguments)
     }
     if (code != EXIT_DONE)
         return code;
+    home_load_state(home, &state);
     json_t *answer = client_ask(&client, "stop", STOP_MS);
     if (answer_ok(answer)) {
-        /* The connection ends with the process. */
-        while (read(client.fd, &end, 1) > 0)
-            ;
+        home_wait_for_end(&state); /* it still has its log open */
         printf("stopped: %s\n", home);
     } else {
         code = complain_answer(answer);

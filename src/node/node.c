@@ -3,7 +3,7 @@
  * node.c: starting and stopping.
  *
  * The stop is a chain, each link started by the end of the one before:
- *   unmount -> store work done -> agent drained -> store closed -> home unlocked, waiters told ->
+ *   unmount -> agent drained -> store closed, its work cut short -> home unlocked, waiters told ->
  * loop empty
  */
 #include "node/node_private.h"
@@ -19,7 +19,7 @@
 #define HOUSEKEEPING_MS 5000u
 #define GRACE_MS        2000u
 
-static void stop_store_when_idle(struct node *node);
+static void drain_when_unmounted(struct node *node);
 
 void node_save_state(struct node *node)
 {
@@ -48,7 +48,7 @@ static void ended_mount(void *ctx, const struct mount_closed *how)
                        how->was_busy ? "{\"ok\":true,\"was_busy\":true}" : "{\"ok\":true}");
     node->unmounter = NULL;
     if (node->stopping)
-        stop_store_when_idle(node);
+        drain_when_unmounted(node);
 }
 
 static void close_mount(struct node *node)
@@ -109,6 +109,7 @@ static void control_ended(void *ctx)
 static void finish_stop(uv_timer_t *timer)
 {
     struct node *node = timer->data;
+    INVARIANT(node->tasks == 0);
     env_uv_free(node->env);
     node->env = NULL;
     control_stop_listening(node->control);
@@ -142,11 +143,11 @@ static void agent_idle(void *ctx)
     store_close(node->store, store_closed, node);
 }
 
-static void stop_store_when_idle(struct node *node)
+static void drain_when_unmounted(struct node *node)
 {
-    if (!node->stopping || node->mount || node->tasks > 0 || node->mount_ended)
+    if (!node->stopping || node->mount || node->draining)
         return;
-    node->mount_ended = true;
+    node->draining = true;
     agent_forget_all(node->agent);
     agent_drain(node->agent, agent_idle, node);
 }
@@ -160,7 +161,6 @@ void node_task_end(struct node *node)
 {
     INVARIANT(node->tasks > 0);
     node->tasks--;
-    stop_store_when_idle(node);
 }
 
 /* What was acknowledged as synced is on the disk whatever happens here. */
@@ -183,7 +183,7 @@ void node_stop(struct node *node)
     if (node->mount && !node->unmounting)
         close_mount(node);
     else
-        stop_store_when_idle(node);
+        drain_when_unmounted(node);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

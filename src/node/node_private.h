@@ -32,12 +32,12 @@ struct node {
     struct control_peer *waiters[NODE_WAITERS]; /* of the stop */
     unsigned waiter_count;
     struct control_peer *unmounter; /* waits for the end of the unmount, or NULL */
-    unsigned tasks; /* scrub, clean and other store work that must end before the store closes */
+    unsigned tasks;                 /* scrub, clean and other store work under way */
     bool scrubbing;
     bool unmounting; /* mount_close is under way */
     bool made_volume;
     bool background, allow_other;
-    bool stopping, mount_ended, store_closed;
+    bool stopping, draining, store_closed;
     uint64_t started_ns;
     int exit_code;
 };
@@ -57,7 +57,7 @@ void node_stop(struct node *node);
 enum err node_mount(struct node *node, const char *dir, struct store_error *error);
 /* Unmounts, then answers the peer. There is a mount, and nobody unmounts it yet. */
 void node_unmount(struct node *node, struct control_peer *peer);
-/* Store work has begun / ended; a stop waits for it. */
+/* Store work has begun / ended. A stop cuts it short: all has ended when the store is closed. */
 void node_task_begin(struct node *node);
 void node_task_end(struct node *node);
 void node_save_state(struct node *node);

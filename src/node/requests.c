@@ -43,6 +43,12 @@ static void fail(struct control_peer *peer, enum err code, const char *sentence)
               true);
 }
 
+/* The outcome of store work that a stop may have cut short. */
+static void fail_work(struct node *node, struct control_peer *peer, enum err code)
+{
+    fail(peer, code, node->stopping ? "PactFS stopped before that was done." : err_text(code));
+}
+
 static void succeed(struct control_peer *peer)
 {
     control_finish(peer, "{\"ok\":true}");
@@ -198,7 +204,7 @@ static void work_done(struct store_sync *sync, enum err err)
     if (err == OK)
         succeed(work->peer);
     else
-        fail(work->peer, err, err_text(err));
+        fail_work(work->node, work->peer, err);
     struct node *node = work->node;
     free(work);
     node_task_end(node);
@@ -269,8 +275,8 @@ static void scrub_done(struct store_scrub *s, enum err err)
 {
     struct scrub *scrub = (struct scrub *)s;
     struct node *node = scrub->node;
-    if (err != OK && s->problems == 0)
-        fail(scrub->peer, err, err_text(err));
+    if (err != OK && (s->problems == 0 || node->stopping))
+        fail_work(node, scrub->peer, err);
     else
         send_json(scrub->peer,
                   json_pack("{s:b, s:o, s:o, s:o}", "ok", 1, "bytes", number(s->bytes_done),
