@@ -13,7 +13,8 @@ all: ## build build/pactfs
 	@scripts/deps build
 	@scripts/build $(BUILD)
 
-run: all ## start a volume in this folder, mounted at ./mnt
+run: ## start a volume in this folder, mounted at ./mnt
+	@[ -x $(PACTFS) ] && $(PACTFS) status "$(HOME_DIR)" >/dev/null 2>&1 || $(MAKE) --no-print-directory all
 	@$(PACTFS) up "$(HOME_DIR)" --mount "$(MOUNT)"
 
 stop: ## unmount and stop what `make run` started

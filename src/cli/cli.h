@@ -26,6 +26,7 @@ enum exit_code {
 };
 
 struct arguments {
+    const char *program; /* as it was called */
     const char *command;
     const char *words[2]; /* what is not an option */
     unsigned word_count;

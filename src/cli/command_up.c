@@ -65,11 +65,12 @@ static json_t *promise(const char *home)
 
 static void print_next(const struct up *up)
 {
+    const char *program = up->arguments->program;
     printf("\n  try:   cp -a SOMETHING '%s'/\n", up->mount);
-    printf("         pactfs status '%s'\n", up->home);
-    printf("         pactfs explain '%s'    what is promised, in full\n", up->home);
-    printf("         pactfs scrub '%s'      verify every byte\n", up->home);
-    printf("  stop:  pactfs down '%s'\n", up->home);
+    printf("         %s status '%s'\n", program, up->home);
+    printf("         %s explain '%s'   # what is promised, in full\n", program, up->home);
+    printf("         %s scrub '%s'     # verify every byte\n", program, up->home);
+    printf("  stop:  %s down '%s'\n", program, up->home);
 }
 
 static void print_up(const struct up *up, const char *what, long pid)

@@ -46,6 +46,7 @@ int main(int argc, char **argv)
     int code = parse_arguments(command, argc - 2, argv + 2, &arguments);
     if (code != EXIT_DONE)
         return code;
+    arguments.program = argv[0];
     if (arguments.help) {
         print_help(command);
         return EXIT_DONE;
