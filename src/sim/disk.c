@@ -78,6 +78,16 @@ static void name_tidy(struct sim_disk *disk, struct name *name)
     free(name);
 }
 
+static void drop_changes(struct inode *file)
+{
+    for (struct change *c = file->changes, *next; c; c = next) {
+        next = c->next;
+        free(c);
+    }
+    file->changes = NULL;
+    file->last = &file->changes;
+}
+
 void inode_ref(struct inode *inode)
 {
     inode->refs++;
@@ -88,10 +98,7 @@ void inode_unref(struct sim_disk *disk, struct inode *inode)
     INVARIANT(inode->refs > 0);
     if (--inode->refs)
         return;
-    for (struct change *c = inode->changes, *next; c; c = next) {
-        next = c->next;
-        free(c);
-    }
+    drop_changes(inode);
     content_free(&inode->cache);
     content_free(&inode->durable);
     if (inode->index) {
@@ -331,8 +338,6 @@ static void share_changes(struct inode *file)
     for (struct change *c = file->changes; c; c = c->next) {
         if (c->kind == CHANGE_WRITE)
             content_share(&file->durable, &file->cache, c->offset, c->len);
-        else if (c->kind == CHANGE_SIZE)
-            content_share(&file->durable, &file->cache, c->len, 1);
     }
     file->durable.size = file->cache.size;
     file->durable.reserved = file->cache.reserved;
@@ -344,28 +349,13 @@ static void share_changes(struct inode *file)
 
 void file_make_durable(struct inode *file)
 {
-    if (!file->doomed)
+    if (!file->parted) {
         share_changes(file);
-    struct change **link = &file->changes;
-    while (*link) {
-        struct change *change = *link;
-        if (change->doomed) {
-            link = &change->next;
-            continue;
-        }
-        if (file->doomed)
-            change_apply(&file->durable, change);
-        *link = change->next;
-        free(change);
+    } else {
+        for (const struct change *c = file->changes; c; c = c->next)
+            change_apply(&file->durable, c);
     }
-    file->last = link;
-}
-
-void file_doom_changes(struct inode *file)
-{
-    for (struct change *c = file->changes; c; c = c->next)
-        c->doomed = true;
-    file->doomed = file->changes != NULL;
+    drop_changes(file);
 }
 
 /* --- crash --- */
@@ -415,21 +405,29 @@ static void crash_write(struct content *c, const struct change *write, struct ch
     }
 }
 
-static void crash_file(struct inode *file, enum survival mode, struct chance *chance)
+static void settle_changes(struct inode *file, enum survival mode, struct chance *chance)
 {
-    if (!file->changes)
-        return;
-    for (struct change *c = file->changes, *next; c; c = next) {
-        next = c->next;
+    for (const struct change *c = file->changes; c; c = c->next) {
         if (mode == KEEP_SOME && c->kind == CHANGE_WRITE)
             crash_write(&file->durable, c, chance);
         else if (survives(mode, chance))
             change_apply(&file->durable, c);
-        free(c);
     }
-    file->changes = NULL;
-    file->last = &file->changes;
-    file->doomed = false;
+    drop_changes(file);
+}
+
+void file_fail_sync(struct inode *file, struct chance *chance)
+{
+    file->parted = file->parted || file->changes;
+    settle_changes(file, KEEP_SOME, chance);
+}
+
+static void crash_file(struct inode *file, enum survival mode, struct chance *chance)
+{
+    if (!file->changes && !file->parted)
+        return;
+    settle_changes(file, mode, chance);
+    file->parted = false;
     content_free(&file->cache);
     content_copy(&file->cache, &file->durable);
 }
@@ -521,7 +519,7 @@ static struct inode *inode_twin(struct inode *inode)
         return inode ? inode->twin : NULL;
     struct inode *twin = sim_zalloc(sizeof *twin);
     twin->kind = inode->kind;
-    twin->doomed = inode->doomed;
+    twin->parted = inode->parted;
     twin->last = &twin->changes;
     content_copy(&twin->cache, &inode->cache);
     content_copy(&twin->durable, &inode->durable);

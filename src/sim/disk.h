@@ -9,10 +9,11 @@
  *   naming    a creation, removal or renaming that is not yet durable
  *
  * Law
- *   D1  cache = durable + all changes, applied in order. The same for names and namings.
+ *   D1  cache = durable + all changes, applied in order, unless a sync failed. The same for names
+ *       and namings.
  *   D2  A page with more than one reference is never written.
  *   D3  used = the cost of all files that have a name or an open handle, plus the bytes of all
- * indexes.
+ *       indexes.
  */
 #ifndef PACTFS_SIM_DISK_H
 #define PACTFS_SIM_DISK_H
@@ -62,7 +63,6 @@ enum change_kind {
 struct change {
     struct change *next;
     enum change_kind kind;
-    bool doomed;          /* a sync of it failed: no later one makes it durable */
     uint64_t offset, len; /* of a write; len is the new size else */
     uint8_t data[];
 };
@@ -76,7 +76,7 @@ struct inode {
     enum inode_kind kind;
     uint32_t refs; /* names (cached and durable), handles, namings */
     uint32_t live; /* cached name + handles: it takes room while > 0 */
-    bool doomed;   /* some change is */
+    bool parted;   /* a sync failed: cache holds what will never be durable */
     struct content cache, durable;
     struct change *changes, **last;
     struct map *index;  /* of a directory that holds one */
@@ -132,7 +132,8 @@ void inode_unlive(struct sim_disk *disk, struct inode *inode);
 void file_change(struct inode *file, enum change_kind kind, uint64_t offset, const uint8_t *data,
                  uint64_t len);
 void file_make_durable(struct inode *file);
-void file_doom_changes(struct inode *file);
+/* A sync that fails: each change is kept, lost or torn here and now; the cache does not show it. */
+void file_fail_sync(struct inode *file, struct chance *chance);
 
 void disk_crash(struct sim_disk *disk, struct chance *chance);
 

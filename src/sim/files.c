@@ -202,7 +202,7 @@ enum err sim_file_sync(struct env_file *file)
     struct node *node = file->node;
     enum err err = op_begin(node, true, COST_SYNC_NS, OP_SYNC);
     if (err == ERR_IO)
-        file_doom_changes(file->inode);
+        file_fail_sync(file->inode, &node->sim->chance);
     if (err)
         return err;
     if (op_effective(node))

@@ -549,7 +549,7 @@ enum err index_lmdb_batch_commit(struct env_batch *batch)
     batch_end(batch);
     enum err err = from_mdb(rc);
     INVARIANT(err != ERR_NOENT);
-    if (!err) /* after a batch larger than the margin; on failure the next batch_begin tries again */
+    if (!err) /* after a batch larger than the margin; should it fail, batch_begin tries again */
         (void)lengthen(index, 0);
     return err;
 }

@@ -185,6 +185,24 @@ static void timers_fire_in_order_not_early(void **state)
     assert_null(late.timer.impl);
 }
 
+/* Asked for at any moment between two ticks of the implementation's clock. */
+static void timers_are_never_early(void **state)
+{
+    struct world *w = world_of(state);
+    const struct env_ops *ops = w->env->ops;
+    for (uint64_t part = 0; part < 10; part++) {
+        struct ring r = {.timer.fire = ring_fire, .w = w};
+        for (int i = 0; i < 1000000; i++) /* a simulated clock stands still meanwhile */
+            if (ops->mono_ns(w->env) % 1000000 / 100000 == part)
+                break;
+        uint64_t start = ops->mono_ns(w->env);
+        ops->timer_start(w->env, &r.timer, 2000000);
+        w->run_until(w, never, NULL);
+        assert_int_equal(r.fired, 1);
+        assert_true(r.at >= start + 2000000);
+    }
+}
+
 /* --- files --- */
 
 static void open_modes(void **state)
@@ -353,8 +371,8 @@ static bool list_each(void *ctx, const char *name)
 {
     struct listing *l = ctx;
     l->count++;
-    strcat(l->seen, name);
-    strcat(l->seen, " ");
+    size_t len = strlen(l->seen);
+    snprintf(l->seen + len, sizeof l->seen - len, "%s ", name);
     return l->count != l->stop_at;
 }
 
@@ -621,6 +639,7 @@ static const struct CMUnitTest tests[] = {
     T(random_bits_differ),
     T(jobs_are_done_once_and_later),
     T(timers_fire_in_order_not_early),
+    T(timers_are_never_early),
     T(open_modes),
     T(reads_and_writes),
     T(writes_gather),
