@@ -277,6 +277,27 @@ void agent_forget(struct agent *agent, uint64_t ino, uint64_t count)
         last_reference_gone(agent, ref);
 }
 
+static uint32_t blocks_told(const struct fs_attr *attr)
+{
+    return (uint32_t)(attr->blocks & 0x7fffffff);
+}
+
+void agent_told(struct agent *agent, const struct fs_attr *attr)
+{
+    struct ref *ref = refs_find(&agent->refs, attr->ino);
+    if (ref)
+        ref->told = blocks_told(attr) & 0x7fffffff;
+}
+
+bool agent_has_news(struct agent *agent, const struct fs_attr *attr)
+{
+    struct ref *ref = refs_find(&agent->refs, attr->ino);
+    if (!ref || ref->told == blocks_told(attr))
+        return false;
+    ref->told = blocks_told(attr) & 0x7fffffff;
+    return true;
+}
+
 void agent_forget_all(struct agent *agent)
 {
     for (uint32_t i = 0; i < agent->refs.size; i++)

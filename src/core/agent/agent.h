@@ -45,6 +45,12 @@ void agent_on_ready(struct agent *agent, void (*ready)(void *ctx), void *ctx);
  * never counted. */
 void agent_ref(struct agent *agent, uint64_t ino);
 void agent_forget(struct agent *agent, uint64_t ino, uint64_t count);
+/* A kernel that writes back knows a file's size better than we do, but not its blocks in use.
+ * agent_told notes what an answer said; agent_has_news, after a write, is true once when that has
+ * changed: the kernel should ask again. */
+void agent_told(struct agent *agent, const struct fs_attr *attr);
+bool agent_has_news(struct agent *agent, const struct fs_attr *attr);
+
 /* The kernel has let go of everything: it unmounted, or died. */
 void agent_forget_all(struct agent *agent);
 

@@ -15,7 +15,7 @@ struct ref {
     uint64_t ino;        /* 0: empty */
     uint32_t count;      /* references: lookups not yet forgotten */
     uint32_t orphan : 1; /* the inode has no name left */
-    uint32_t spare : 31;
+    uint32_t told : 31;  /* blocks in use as last told to the kernel, their low bits */
 };
 
 struct refs {

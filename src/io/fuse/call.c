@@ -218,6 +218,7 @@ void reply_attr(struct call *call)
     if (reply_failed(call))
         return;
     attr_to_stat(&call->request.result.attr, &st);
+    agent_told(call->mount->agent, &call->request.result.attr);
     fuse_reply_attr(call->req, &st, FOREVER_S);
     call_end(call);
 }
@@ -231,6 +232,7 @@ void reply_entry(struct call *call)
     INVARIANT(ino != 0);
     entry_param(&call->request.result.attr, &e);
     agent_ref(call->mount->agent, ino);
+    agent_told(call->mount->agent, &call->request.result.attr);
     if (fuse_reply_entry(call->req, &e) != 0) {
         call->mount->status.forgotten_replies++;
         agent_forget(call->mount->agent, ino, 1);

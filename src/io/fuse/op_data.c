@@ -44,6 +44,14 @@ static void reply_count(struct call *call)
     call_end(call);
 }
 
+static void reply_written(struct call *call)
+{
+    const struct fs_attr *attr = &call->request.result.attr;
+    if (call->request.err == OK && agent_has_news(call->mount->agent, attr))
+        wire_attributes_changed(call->mount, attr->ino);
+    reply_count(call);
+}
+
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
               struct fuse_file_info *fi) /* lint: parameters-ok: libfuse calls it */
 {
@@ -61,7 +69,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
     op->cred.cap_fsetid =
         mount->kill_priv ? !(in->write_flags & FUSE_WRITE_KILL_SUIDGID) : op->cred.uid == 0;
     mount->status.bytes_written += size;
-    call_run(call, reply_count);
+    call_run(call, reply_written);
 }
 
 void op_fsync(fuse_req_t req, fuse_ino_t ino, int data_only, struct fuse_file_info *fi)

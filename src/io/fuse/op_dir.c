@@ -77,8 +77,10 @@ static void reply_readdirplus(struct call *call)
     const struct fs_entry *entries = call->request.result.entries;
     uint32_t count = fill(call, true, &size);
     for (uint32_t i = 0; i < count; i++)
-        if (!is_dots(entries[i].name))
+        if (!is_dots(entries[i].name)) {
             agent_ref(agent, entries[i].attr.ino);
+            agent_told(agent, &entries[i].attr);
+        }
     if (fuse_reply_buf(call->req, (const char *)call->buffer->data + BUFFER_HEADER, size) != 0) {
         call->mount->status.forgotten_replies++;
         for (uint32_t i = 0; i < count; i++)

@@ -98,6 +98,8 @@ void wire_dispatch(struct mount *mount, size_t size);
 /* The session's way to the device; adds to the answer to FUSE_INIT what libfuse 3.14 cannot say. */
 ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata);
 ssize_t wire_read(int fd, void *buf, size_t len, void *userdata);
+/* Tells the kernel that its copy of an inode's attributes is out of date. Does not wait. */
+void wire_attributes_changed(struct mount *mount, uint64_t ino);
 /* Makes the kernel write back, and drop, the pages of the call's file; flushed(call) runs once,
  * later, on the loop. */
 void wire_write_back(struct call *call, void (*flushed)(struct call *call));

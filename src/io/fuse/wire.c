@@ -110,6 +110,7 @@ static void reply_statx(struct call *call)
     struct fuse_attr a;
     const struct fs_attr *attr = &call->request.result.attr;
     attr_to_wire(attr, &a);
+    agent_told(call->mount->agent, attr);
     int64_t btime = attr->btime / 1000000000, rest = attr->btime % 1000000000;
     struct wire_statx_out out = {
         .attr_valid = (uint64_t)FOREVER_S,
@@ -140,17 +141,28 @@ static void reply_raw_status(struct call *call)
 
 /* --- asking the kernel for what it holds --- */
 
+/* With an offset below 0 only attributes are dropped; else, from there to the end, pages too. */
+static void invalidate(struct mount *mount, uint64_t ino, int64_t offset)
+{
+    struct fuse_notify_inval_inode_out body = {.ino = ino, .off = offset};
+    struct fuse_out_header out = {.len = sizeof out + sizeof body,
+                                  .error = FUSE_NOTIFY_INVAL_INODE};
+    struct iovec iov[2] = {{&out, sizeof out}, {&body, sizeof body}};
+    ssize_t told = writev(mount->fd, iov, 2);
+    (void)told; /* the kernel may not know the inode any more */
+}
+
+void wire_attributes_changed(struct mount *mount, uint64_t ino)
+{
+    invalidate(mount, ino, -1);
+}
+
 /* Blocks until the loop has taken all dirty pages of the file. What goes wrong shows at the next
  * fsync. */
 static void write_back_work(uv_work_t *work)
 {
     struct call *call = work->data;
-    struct fuse_notify_inval_inode_out body = {.ino = call->request.op.ino, .off = 0, .len = 0};
-    struct fuse_out_header out = {.len = sizeof out + sizeof body,
-                                  .error = FUSE_NOTIFY_INVAL_INODE};
-    struct iovec iov[2] = {{&out, sizeof out}, {&body, sizeof body}};
-    ssize_t told = writev(call->mount->fd, iov, 2);
-    (void)told;
+    invalidate(call->mount, call->request.op.ino, 0);
 }
 
 static void write_back_done(uv_work_t *work, int status)

@@ -264,6 +264,24 @@ static void a_slow_disk_pushes_back(void **state)
     fixture_free(&f);
 }
 
+static void says_once_what_is_new(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fs_attr attr = {.ino = 5, .blocks = 8};
+    fixture_new(&f, NULL);
+    struct agent *agent = agent_over(&f, 2);
+    assert_false(agent_has_news(agent, &attr)); /* the kernel does not know it */
+    agent_ref(agent, 5);
+    agent_told(agent, &attr);
+    assert_false(agent_has_news(agent, &attr));
+    attr.blocks = 16;
+    assert_true(agent_has_news(agent, &attr));
+    assert_false(agent_has_news(agent, &attr));
+    finish(&f, agent);
+    fixture_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +292,7 @@ int main(void)
         cmocka_unit_test(unmounting_lets_go_of_everything),
         cmocka_unit_test(takes_no_more_than_the_limit),
         cmocka_unit_test(a_slow_disk_pushes_back),
+        cmocka_unit_test(says_once_what_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
