@@ -468,6 +468,64 @@ static void the_check_misses_no_lost_object(void **state)
     assert_int_equal(problems_of(f), 0);
 }
 
+static struct inode load_inode(struct fixture *f, uint64_t ino)
+{
+    struct inode inode;
+    ws_reset(&f->ws);
+    struct item *item = fixture_find(f, key_inode(ino));
+    assert_non_null(item);
+    assert_int_equal(inode_decode(&f->ws.arena, ino, item->value, &inode), OK);
+    return inode;
+}
+
+static void store_inode(struct fixture *f, const struct inode *inode)
+{
+    ws_reset(&f->ws);
+    struct item *item = fixture_find(f, key_inode(inode->ino));
+    struct bytes value = inode_encode(&f->ws.arena, inode);
+    free((void *)(uintptr_t)item->value.data);
+    uint8_t *copy = malloc(value.len);
+    assert_non_null(copy);
+    memcpy(copy, value.data, value.len);
+    item->value = (struct bytes){copy, value.len};
+}
+
+static void the_check_compares_each_count(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t dir, ino;
+    assert_int_equal(do_mkdir(f, 1, "d", 0755, &dir), OK);
+    assert_int_equal(do_make(f, dir, "f", 0644, &ino), OK);
+    assert_int_equal(do_write(f, ino, 0, text("data")), OK);
+    for (int i = 0; i < 7; i++) {
+        struct inode good = load_inode(f, i < 3 ? dir : ino), bad = good;
+        bad.parent += i == 0 ? ino : 0;
+        bad.entries += i == 1;
+        bad.nlink += i == 2 || i == 3;
+        bad.chunks += i == 4;
+        bad.xattr_bytes += i == 5;
+        bad.size = i == 6 ? 0 : bad.size;
+        store_inode(f, &bad);
+        assert_true(problems_of(f) > 0);
+        store_inode(f, &good);
+        assert_int_equal(problems_of(f), 0);
+    }
+    struct inode bad = load_inode(f, ino);
+    bad.mode = 0010000 | 0644; /* another type than the name says */
+    store_inode(f, &bad);
+    assert_true(problems_of(f) > 0);
+    bad.mode = 0100000 | 0644;
+    store_inode(f, &bad);
+    bad = load_inode(f, dir); /* the only thing wrong: the parent, another directory */
+    uint64_t other;
+    assert_int_equal(do_mkdir(f, 1, "e", 0755, &other), OK);
+    struct inode good = bad;
+    bad.parent = other;
+    store_inode(f, &bad);
+    assert_int_equal(problems_of(f), 1);
+    store_inode(f, &good);
+}
+
 static void the_check_finds_cycles(void **state)
 {
     struct fixture *f = *state;
@@ -476,26 +534,15 @@ static void the_check_finds_cycles(void **state)
     assert_int_equal(do_mkdir(f, a, "b", 0755, &b), OK);
     assert_int_equal(do_mkdir(f, b, "c", 0755, &c), OK);
     /* b's name moves into c, by hand: b and c hold each other, all counts stay right */
-    struct inode inode[4];
-    uint64_t inos[] = {1, a, b, c};
-    for (int i = 1; i < 4; i++) {
-        ws_reset(&f->ws);
-        struct item *item = fixture_find(f, key_inode(inos[i]));
-        assert_int_equal(inode_decode(&f->ws.arena, inos[i], item->value, &inode[i]), OK);
-    }
-    inode[1].nlink--, inode[1].entries--;
-    inode[3].nlink++, inode[3].entries++;
-    inode[2].parent = c;
-    for (int i = 1; i < 4; i++) {
-        ws_reset(&f->ws);
-        struct item *item = fixture_find(f, key_inode(inos[i]));
-        struct bytes value = inode_encode(&f->ws.arena, &inode[i]);
-        free((void *)(uintptr_t)item->value.data);
-        uint8_t *copy = malloc(value.len);
-        assert_non_null(copy);
-        memcpy(copy, value.data, value.len);
-        item->value = (struct bytes){copy, value.len};
-    }
+    struct inode in_a = load_inode(f, a), in_b = load_inode(f, b), in_c = load_inode(f, c);
+    in_a.nlink--;
+    in_a.entries--;
+    in_c.nlink++;
+    in_c.entries++;
+    in_b.parent = c;
+    store_inode(f, &in_a);
+    store_inode(f, &in_b);
+    store_inode(f, &in_c);
     struct object_key from = {OBJECT_DIRENT, a, name_hash(&f->volume, text("b"))};
     struct item *entry = fixture_find(f, from);
     assert_non_null(entry);
@@ -545,6 +592,7 @@ int main(void)
         T(a_long_file_is_cut_in_steps),
         T(attributes_have_limits),
         T(the_check_misses_no_lost_object),
+        T(the_check_compares_each_count),
         D(the_check_finds_cycles),
         T(operations_print_themselves),
     };

@@ -267,6 +267,28 @@ static void acl_entries_decide_in_order(void **state)
     assert_int_equal(set_acl(f, ino, ACCESS, &a), ERR_PERM);
 }
 
+static void a_matching_group_shuts_others_out(void **state)
+{
+    struct fixture *f = *state;
+    struct acl a;
+    uint64_t ino = file_of_10(f, "f", 0700);
+    acl_start(&a);
+    acl_add(&a, 1, 7, 0);
+    acl_add(&a, 4, 4, 0);
+    acl_add(&a, 8, 2, 40);
+    acl_add(&a, 16, 7, 0);
+    acl_add(&a, 32, 7, 0);
+    assert_int_equal(set_acl(f, ino, ACCESS, &a), OK);
+    as(f, 12, 20);
+    assert_int_equal(access_of(f, ino, 1), ERR_ACCES);
+    f->cred.groups = (const uint32_t[]){40};
+    f->cred.group_count = 1;
+    assert_int_equal(access_of(f, ino, 2), OK);
+    assert_int_equal(access_of(f, ino, 6), ERR_ACCES); /* no single entry gives both */
+    as(f, 12, 99);
+    assert_int_equal(access_of(f, ino, 7), OK);
+}
+
 static void a_minimal_acl_is_the_mode(void **state)
 {
     struct fixture *f = *state;
@@ -313,6 +335,11 @@ static void hostile_acls_are_refused(void **state)
     acl_add(&bad, 4, 7, 0);
     acl_add(&bad, 32, 7, 0);
     assert_int_equal(set_acl(f, ino, ACCESS, &bad), ERR_INVAL); /* no mask */
+    acl_start(&bad);
+    acl_add(&bad, 4, 7, 0);
+    acl_add(&bad, 1, 7, 0);
+    acl_add(&bad, 32, 7, 0);
+    assert_int_equal(set_acl(f, ino, ACCESS, &bad), ERR_INVAL); /* out of order */
     assert_int_equal(do_getxattr(f, ino, ACCESS), ERR_NODATA);
 }
 
@@ -400,9 +427,10 @@ int main(void)
         T(mode_bits_decide_by_class),        T(directories_need_search_and_write),
         T(sticky_directories_protect_names), T(only_owners_change_modes_and_owners),
         T(set_id_bits_go_when_they_must),    T(set_gid_directories_pass_their_group_on),
-        T(acl_entries_decide_in_order),      T(a_minimal_acl_is_the_mode),
-        T(hostile_acls_are_refused),         T(default_acls_are_inherited),
-        T(namespaces_have_their_rules),      T(capabilities_go_with_the_data),
+        T(acl_entries_decide_in_order),      T(a_matching_group_shuts_others_out),
+        T(a_minimal_acl_is_the_mode),        T(hostile_acls_are_refused),
+        T(default_acls_are_inherited),       T(namespaces_have_their_rules),
+        T(capabilities_go_with_the_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
