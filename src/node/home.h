@@ -74,8 +74,8 @@ enum err home_save_state(const struct home *home, const struct home_state *state
 /* What state.json says; all zero when it is missing or not understood. */
 void home_load_state(const char *path, struct home_state *state);
 
-/* Waits, some seconds at most, for the process of `state` to be gone, when it is a pactfs that is ending: its mount and its lock
- * go at different moments. */
+/* Waits, some seconds at most, for the process of `state` to be gone, when it is a pactfs that is
+ * ending: its mount and its lock go at different moments. */
 void home_wait_for_end(const struct home_state *state);
 
 /* How the kernel and the store are set, for the promise in words. Everything about a running volume
