@@ -56,6 +56,8 @@ static enum err name_check(struct bytes name)
 {
     if (name.len == 0 || name.len > FS_NAME_MAX)
         return ERR_RANGE;
+    if (equals(name, "user.") || equals(name, "trusted.") || equals(name, "security."))
+        return ERR_INVAL; /* a name space without a name */
     return memchr(name.data, 0, name.len) ? ERR_INVAL : OK;
 }
 
