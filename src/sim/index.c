@@ -8,12 +8,12 @@
  *   txn      the number of a committed batch; the map's is that of the newest
  *
  * Law
- *   M1       The versions of an entry have falling txns.
- *   M2       A reader at txn t sees of each entry the newest version whose txn is <= t.
- *   M3       Entries with more than one version, or whose only version is an absence, are in the
- *            touched list; refresh empties it, since there is one reader and it has moved on.
- *   M4       bytes = the sum of key and value lengths, plus ENTRY_COST, of entries present at
- *            the newest txn.
+ *   M1  The versions of an entry have falling txns.
+ *   M2  A reader at txn t sees of each entry the newest version whose txn is <= t.
+ *   M3  Entries with more than one version, or whose only version is an absence, are in the
+ *       touched list; refresh empties it, since there is one reader and it has moved on.
+ *   M4  bytes = the sum of key and value lengths, plus ENTRY_COST, of entries present at the
+ *       newest txn.
  */
 #include <stdlib.h>
 #include <string.h>

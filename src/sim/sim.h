@@ -11,15 +11,15 @@
  *   S1  The same seed, disk and calls give the same events in the same order, and the same
  *       sim_trace.
  *   S2  A job's `run` is one step; when it runs, and when its `done` follows, is drawn from the
- *       seed. Jobs overtake one another. Nothing runs outside sim_step and the functions built
- *       on it.
+ *       seed. Jobs overtake one another. Nothing runs outside sim_step and the functions built on
+ *       it.
  *   S3  At a crash each unsynced write is kept, lost, or torn at 512-byte sectors; each unsynced
- *       truncation, reservation, creation, removal and renaming is kept or lost; independently
- *       of each other. What was synced stays.
- *   S4  An index batch survives exactly when commit answered OK; one that was being committed
- *       may go either way.
- *   S5  After its crash (or sim_stop) an env answers ERR_CRASHED to everything but close and
- *       stop calls, and none of its events runs any more.
+ *       truncation, reservation, creation, removal and renaming is kept or lost; independently of
+ *       each other. What was synced stays.
+ *   S4  An index batch survives exactly when commit answered OK; one that was being committed may
+ *       go either way.
+ *   S5  After its crash (or sim_stop) an env answers ERR_CRASHED to everything but close and stop
+ *       calls, and none of its events runs any more.
  */
 #ifndef PACTFS_SIM_SIM_H
 #define PACTFS_SIM_SIM_H

@@ -6,12 +6,12 @@
  *
  * Law
  *   X1  After every operation the size of the file is the size of the image.
- *   X2  Every byte that a read, a mapping or a copy shows is the byte of the image; a mapping shows
- *       zeros behind the end of the file.
- *   X3  Where SEEK_DATA skips, the image is zero; where SEEK_HOLE stops before the end, it is zero.
- *       The model's holes are only an upper bound: a file system may store zeros.
- * The same seed and options give the same operations. On failure the last operations are printed,
- * those that touched the wrong byte are marked, and FILE.good receives the image.
+ *   X2  Every byte that a read, a mapping or a copy shows is the byte of the image; a mapping
+ *       shows zeros behind the end of the file.
+ *   X3  Where SEEK_DATA skips, the image is zero; where SEEK_HOLE stops before the end, it is
+ *       zero. The model's holes are only an upper bound: a file system may store zeros. The same
+ *       seed and options give the same operations. On failure the last operations are printed,
+ *       those that touched the wrong byte are marked, and FILE.good receives the image.
  *
  * SEEK_DATA and SEEK_HOLE are asked right after a write as well as after fsync: a copying program
  * asks at once. (--seek-synced leaves out the former, for a mount whose kernel asks the server

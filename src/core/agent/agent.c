@@ -9,10 +9,12 @@
  *
  * Law
  *   A1  An orphan is reclaimed exactly when it is not known: at once when it never was, else with
- * its last reference. A2  An orphan that got a name again (a link to an O_TMPFILE file) is none any
- * more. A3  A result is noted before the mount sees it: the kernel cannot forget what has not been
- * answered. A4  Reclaims wait in a queue and run between turns of the loop, at most limits.reclaims
- * at once; a failed one is left to the next start, which finds the orphan's mark in the store.
+ *       its last reference.
+ *   A2  An orphan that got a name again (a link to an O_TMPFILE file) is none any more.
+ *   A3  A result is noted before the mount sees it: the kernel cannot forget what has not been
+ *       answered.
+ *   A4  Reclaims wait in a queue and run between turns of the loop, at most limits.reclaims at
+ *       once; a failed one is left to the next start, which finds the orphan's mark in the store.
  */
 #include "core/agent/agent.h"
 

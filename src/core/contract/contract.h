@@ -11,8 +11,9 @@
  * ignored. A key occurs once. `preset`, if named, comes first. Text is printable ASCII and tabs.
  *
  * Law
- *   C1  contract_parse accepts exactly the contracts that this version keeps; there is no other way
- * to make one. C2  contract_parse(contract_print(c)) gives c.
+ *   C1  contract_parse accepts exactly the contracts that this version keeps; there is no other
+ *       way to make one.
+ *   C2  contract_parse(contract_print(c)) gives c.
  */
 #ifndef PACTFS_CONTRACT_CONTRACT_H
 #define PACTFS_CONTRACT_CONTRACT_H

@@ -3,9 +3,9 @@
  * explain.h: the promise in plain sentences, made from the contract and the state of the volume.
  *
  * Law
- *   X1  Nothing is said that does not hold: each sentence follows from the contract, a limit of the
- * store, or what was observed (how the kernel is set, what the store reports). X2  What could
- * surprise is said: what can be lost, and when.
+ *   X1  Nothing is said that does not hold: each sentence follows from the contract, a limit of
+ *       the store, or what was observed (how the kernel is set, what the store reports).
+ *   X2  What could surprise is said: what can be lost, and when.
  */
 #ifndef PACTFS_CONTRACT_EXPLAIN_H
 #define PACTFS_CONTRACT_EXPLAIN_H

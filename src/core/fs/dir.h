@@ -9,7 +9,8 @@
  *
  * Invariants
  *   D1  A bucket has 1 to DIR_SLOTS entries, in order of slot; slots and names differ. An empty
- * bucket does not exist. D2  Cookies 1 and 2 stand for "." and "..".
+ *       bucket does not exist.
+ *   D2  Cookies 1 and 2 stand for "." and "..".
  */
 #ifndef PACTFS_FS_DIR_H
 #define PACTFS_FS_DIR_H

@@ -4,12 +4,15 @@
  *
  * Invariants
  *   I1  nlink of a directory is 2 + its subdirectories, or 0 once removed; of anything else the
- * number of its names. I2  nlink is 0 exactly when the orphan mark exists. I3  chunks is the number
- * of chunks of its blocks that hold data; none lies wholly beyond size, and bytes of a chunk beyond
- * size are zeros. I4  entries is the number of names in a directory, without "." and "..". I5  the
- * mode agrees with acl_access: owner and other bits with their entries, group bits with the mask.
+ *       number of its names.
+ *   I2  nlink is 0 exactly when the orphan mark exists.
+ *   I3  chunks is the number of chunks of its blocks that hold data; none lies wholly beyond size,
+ *       and bytes of a chunk beyond size are zeros.
+ *   I4  entries is the number of names in a directory, without "." and "..".
+ *   I5  the mode agrees with acl_access: owner and other bits with their entries, group bits with
+ *       the mask.
  *   I6  xattr_bytes is the sum of name and value lengths of its attributes (ACLs not counted);
- * xattr_names of name lengths + 1.
+ *       xattr_names of name lengths + 1.
  */
 #ifndef PACTFS_FS_INODE_H
 #define PACTFS_FS_INODE_H

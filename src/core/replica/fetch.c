@@ -4,8 +4,9 @@
  *
  * Law
  *   F1  Objects and ranges are supplied in the turn of the loop in which they were asked for; only
- * chunks may come later. F2  Chunks that came later may be newer than their block object. The block
- * is in the read set, so fetch_still_valid tells; nothing that was read is used before it has.
+ *       chunks may come later.
+ *   F2  Chunks that came later may be newer than their block object. The block is in the read set,
+ *       so fetch_still_valid tells; nothing that was read is used before it has.
  */
 #include "core/replica/fetch.h"
 

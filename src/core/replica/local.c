@@ -10,14 +10,17 @@
  *
  * Law
  *   R1  The loop is the order. An attempt that awaited nothing saw one state of the store and
- * commits to the same one. R2  An attempt that awaited answers or commits only if every version and
- * every range it read is still the newest; otherwise it is undone as if it had never run, and made
- * again. R3  Stamps of commits grow strictly and never fall behind what the store held at the
- * start. R4  An operation in steps (result.again) is whole in each of its commits; others may run
- * between two of them. R5  done runs exactly once for each request for which replica_execute or
- * replica_sync answered false, else never. R6  Only orphans that were there before the start are
- * reclaimed here; later ones belong to the agent. R7  A request that is alone meets no new rival,
- * so it finishes.
+ *       commits to the same one.
+ *   R2  An attempt that awaited answers or commits only if every version and every range it read
+ *       is still the newest; otherwise it is undone as if it had never run, and made again.
+ *   R3  Stamps of commits grow strictly and never fall behind what the store held at the start.
+ *   R4  An operation in steps (result.again) is whole in each of its commits; others may run
+ *       between two of them.
+ *   R5  done runs exactly once for each request for which replica_execute or replica_sync answered
+ *       false, else never.
+ *   R6  Only orphans that were there before the start are reclaimed here; later ones belong to the
+ *       agent.
+ *   R7  A request that is alone meets no new rival, so it finishes.
  */
 #include "core/replica/local.h"
 

@@ -4,13 +4,14 @@
  *
  * Law
  *   A1  Applying is idempotent and does not depend on the order: of two entries for the same small
- * object, or the same chunk, the one with the greater stamp holds; with equal stamps (a copy moved
- * by the cleaner) the later place. So commit, replay after a crash and rebuilding the index from
- * the log are the same function. A2  `oldest` of an object is at or before the first segment that
- * has bytes of it. A3  A deletion or hole is remembered while older bytes of the object may be in
- * the log (A2); otherwise rebuilding the index would bring them back. A4  Each segment's live is
- * the sum of the weights of what the index refers to in it, each counted once although several
- * versions of a block may share chunks.
+ *       object, or the same chunk, the one with the greater stamp holds; with equal stamps (a copy
+ *       moved by the cleaner) the later place. So commit, replay after a crash and rebuilding the
+ *       index from the log are the same function.
+ *   A2  `oldest` of an object is at or before the first segment that has bytes of it.
+ *   A3  A deletion or hole is remembered while older bytes of the object may be in the log (A2);
+ *       otherwise rebuilding the index would bring them back.
+ *   A4  Each segment's live is the sum of the weights of what the index refers to in it, each
+ *       counted once although several versions of a block may share chunks.
  */
 #include <string.h>
 

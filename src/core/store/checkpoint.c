@@ -12,8 +12,8 @@
  * Law
  *   C1  One checkpoint at a time; further requests wait for the next one.
  *   C2  A replay from the noted position over the written index gives the index of M2.
- *   C3  When the disk is full the frozen overlay stays, a spare is given up, and the write is tried
- * again.
+ *   C3  When the disk is full the frozen overlay stays, a spare is given up, and the write is
+ *       tried again.
  */
 #include <stdlib.h>
 #include <string.h>

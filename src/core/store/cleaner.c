@@ -10,7 +10,8 @@
  *
  * Law
  *   G1  Only sealed segments that no replay needs are cleaned: all of them lie before the last
- * checkpoint's place. G2  A segment in which something cannot be read is marked damaged and kept.
+ *       checkpoint's place.
+ *   G2  A segment in which something cannot be read is marked damaged and kept.
  *   G3  Unless space is short or it was asked for, the cleaner works only while nobody commits.
  */
 #include "core/store/cleaner.h"

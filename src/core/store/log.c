@@ -8,11 +8,14 @@
  *
  * Law
  *   L1  Pieces are in order of place and without gaps inside a segment; a closed piece does not
- * change. L2  The syncer starts only when the writer rests, so that its sync covers all that was
- * written before. L3  `durable` moves to the end of what the syncer wrote, when it is done; waiters
- * are answered in order. L4  Nothing accepted stays unsynced longer than limits.unsynced_ns plus
- * the time of two jobs: the timer runs whenever appended is beyond durable. L5  After a failed
- * write or sync nothing is written any more: every waiter gets the error.
+ *       change.
+ *   L2  The syncer starts only when the writer rests, so that its sync covers all that was written
+ *       before.
+ *   L3  `durable` moves to the end of what the syncer wrote, when it is done; waiters are answered
+ *       in order.
+ *   L4  Nothing accepted stays unsynced longer than limits.unsynced_ns plus the time of two jobs:
+ *       the timer runs whenever appended is beyond durable.
+ *   L5  After a failed write or sync nothing is written any more: every waiter gets the error.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -4,10 +4,11 @@
  *
  * Law
  *   V1  An entry is live when a version in the index refers to its place. Only live parts are
- * written again, with their own stamps and their old checksums: damage stays visible, it is never
- * given a fresh checksum. V2  A deletion or hole may be forgotten when no segment before the one
- * being cleaned can hold older bytes of the object: the first existing segment from `oldest` on is
- * this one (apply.c, A2, A3).
+ *       written again, with their own stamps and their old checksums: damage stays visible, it is
+ *       never given a fresh checksum.
+ *   V2  A deletion or hole may be forgotten when no segment before the one being cleaned can hold
+ *       older bytes of the object: the first existing segment from `oldest` on is this one
+ *       (apply.c, A2, A3).
  */
 #include <string.h>
 

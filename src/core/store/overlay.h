@@ -4,11 +4,13 @@
  *
  * Law
  *   O1  An overlay holds objects in key order, each with its changed versions, newest first, no
- * stamp twice. O2  A put overrides, a drop hides, the version with the same stamp in every layer
- * below. O3  A version marked `newest` is the newest of its object in all layers: lookups need not
- * go further down. O4  A version marked `born` has no counterpart in the layers below: dropping it
- * leaves no trace. O5  A frozen overlay does not change; the loop and one job may read it at the
- * same time.
+ *       stamp twice.
+ *   O2  A put overrides, a drop hides, the version with the same stamp in every layer below.
+ *   O3  A version marked `newest` is the newest of its object in all layers: lookups need not go
+ *       further down.
+ *   O4  A version marked `born` has no counterpart in the layers below: dropping it leaves no
+ *       trace.
+ *   O5  A frozen overlay does not change; the loop and one job may read it at the same time.
  */
 #ifndef PACTFS_STORE_OVERLAY_H
 #define PACTFS_STORE_OVERLAY_H

@@ -6,14 +6,15 @@
  * records from there on are applied again, in order, up to the end of the log.
  *
  * Law
- *   R1  The end of the log is the first place where the record with the next sequence number cannot
- * be read. What lies behind it was never answered as durable, and is cut off. R2  Unless a later
- * record says (frame.durable) that the log had been durable beyond that place: then the record
- * there was damaged after it had been written. A damaged payload is kept, its chunks answer
- * CORRUPT; a damaged frame stops the opening (DAMAGED_RECORD), because what it changed is not
- * known. R3  Nothing but the index is changed on the disk before the whole log has been read. R4
- * When opening ends, everything that the index in memory says is durable; new records go to a new
- * segment.
+ *   R1  The end of the log is the first place where the record with the next sequence number
+ *       cannot be read. What lies behind it was never answered as durable, and is cut off.
+ *   R2  Unless a later record says (frame.durable) that the log had been durable beyond that
+ *       place: then the record there was damaged after it had been written. A damaged payload is
+ *       kept, its chunks answer CORRUPT; a damaged frame stops the opening (DAMAGED_RECORD),
+ *       because what it changed is not known.
+ *   R3  Nothing but the index is changed on the disk before the whole log has been read.
+ *   R4  When opening ends, everything that the index in memory says is durable; new records go to
+ *       a new segment.
  *
  * With no usable index all segments are read (rebuild): entries may come in any order (apply.c,
  * A1), so segments that the cleaner removed leave gaps in the sequence that mean nothing. Damaged

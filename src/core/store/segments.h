@@ -5,9 +5,10 @@
  * Law
  *   S1  Numbers grow; a number is never used twice. Bytes are only ever appended to the head.
  *   S2  live is the sum of the weights of the entries in the segment that the index refers to;
- * appended that of all entries ever put there. appended - live, and the frames of single commits,
- * are what cleaning gives back. S3  A doomed segment holds nothing that the index in memory refers
- * to; its file goes once a checkpoint that began after it was doomed is durable.
+ *       appended that of all entries ever put there. appended - live, and the frames of single
+ *       commits, are what cleaning gives back.
+ *   S3  A doomed segment holds nothing that the index in memory refers to; its file goes once a
+ *       checkpoint that began after it was doomed is durable.
  */
 #ifndef PACTFS_STORE_SEGMENTS_H
 #define PACTFS_STORE_SEGMENTS_H

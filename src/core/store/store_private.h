@@ -4,11 +4,12 @@
  *
  * Law of the store
  *   M1  What a commit was answered OK for is in the log's order before everything answered later.
- *   M2  The index as seen by lookups (active overlay, frozen overlay, index on disk, in this order)
- * equals the result of applying all entries of the log in any order (see apply.c: the greater stamp
- * wins, chunk by chunk). M3  The index on disk never refers to bytes that are not durable in the
- * log. M4  durable <= written <= appended, as places in the log. M5  A segment file is removed only
- * when no durable index refers to it (S3).
+ *   M2  The index as seen by lookups (active overlay, frozen overlay, index on disk, in this
+ *       order) equals the result of applying all entries of the log in any order (see apply.c: the
+ *       greater stamp wins, chunk by chunk).
+ *   M3  The index on disk never refers to bytes that are not durable in the log.
+ *   M4  durable <= written <= appended, as places in the log.
+ *   M5  A segment file is removed only when no durable index refers to it (S3).
  */
 #ifndef PACTFS_STORE_PRIVATE_H
 #define PACTFS_STORE_PRIVATE_H

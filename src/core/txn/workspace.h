@@ -14,9 +14,9 @@
  *       scanned range, and the stamp at which each was supplied.
  *   W3  After ws_rollback(mark) the write set is what it was at ws_mark(); the read set and
  *       supplied objects stay.
- *   W4  The write set holds at most one PUT or DELETE per object, and non-overlapping chunk
- *       writes per block (a later write to the same chunk replaces the earlier; a DELETE drops
- *       the chunk writes before it).
+ *   W4  The write set holds at most one PUT or DELETE per object, and non-overlapping chunk writes
+ *       per block (a later write to the same chunk replaces the earlier; a DELETE drops the chunk
+ *       writes before it).
  */
 #ifndef PACTFS_TXN_WORKSPACE_H
 #define PACTFS_TXN_WORKSPACE_H

@@ -5,8 +5,8 @@
  * Law
  *   C1  Every call is answered exactly once and ended exactly once.
  *   C2  An answer that names an inode is counted with the agent before it is sent, and taken back
- * when the kernel did not take it. C3  The bytes of the request stay where they are until the call
- * has ended.
+ *       when the kernel did not take it.
+ *   C3  The bytes of the request stay where they are until the call has ended.
  */
 #include <stdlib.h>
 #include <string.h>

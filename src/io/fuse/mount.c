@@ -17,7 +17,7 @@
  *   M2  Once severed nothing is read; calls under way still end, their answers go nowhere.
  *   M3  All references of the kernel are given back when the mount is severed.
  *   M4  Nothing is freed before all calls have ended, all handles are closed and the worker is
- * back.
+ *       back.
  */
 #include "io/fuse/mount.h"
 

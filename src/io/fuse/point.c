@@ -191,6 +191,10 @@ static enum err check_fuse(const char *dir, struct store_error *error)
             "cannot mount: only root may, or others with the help of fusermount3, which is not "
             "installed. Install the package fuse3, or run this as root.",
             dir);
+    if (access("/dev/fuse", R_OK | W_OK) < 0)
+        return complain(error, ERR_ACCES,
+                        "cannot mount: you may not open /dev/fuse. As root: chmod 666 /dev/fuse.",
+                        dir);
     if (access(dir, W_OK) < 0)
         return complain(error, ERR_ACCES, "cannot mount: you may not write to this directory.",
                         dir);

@@ -11,8 +11,8 @@
  *       always that long.
  *   H4  The root pages of a meta say that they are what the meta takes them for.
  *   H5  The last entry of the tree of commit t > 0 is the guard, and it says t. LMDB reuses no
- *       page of the older of the two commits before it has overwritten its meta, so this holds
- *       for both.
+ *       page of the older of the two commits before it has overwritten its meta, so this holds for
+ *       both.
  *
  * The offsets are those of a 64-bit little-endian machine; the magic number pins down the byte
  * order.

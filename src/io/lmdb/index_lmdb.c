@@ -9,13 +9,13 @@
  *   margin  bytes that the file is kept longer (sparsely) than the last page in use
  *
  * Law
- *   L1      The loop owns the one read transaction; workers own the write transaction between
- *           begin and its end.
- *   L2      Every commit writes the guard. Cursors never show it.
- *   L3      Before a commit ends, the file reaches behind its last page: a shorter file has been
- *           cut. (A batch that is larger than the margin is caught up with right after it.)
- *   L4      The mapping is read only; dropping its pages from memory loses nothing and may
- *           happen at any time.
+ *   L1  The loop owns the one read transaction; workers own the write transaction between begin
+ *       and its end.
+ *   L2  Every commit writes the guard. Cursors never show it.
+ *   L3  Before a commit ends, the file reaches behind its last page: a shorter file has been cut.
+ *       (A batch that is larger than the margin is caught up with right after it.)
+ *   L4  The mapping is read only; dropping its pages from memory loses nothing and may happen at
+ *       any time.
  */
 #include "io/lmdb/index_lmdb.h"
 
