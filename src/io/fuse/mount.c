@@ -185,8 +185,16 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     conn->time_gran = 1;
 }
 
-/* No open, opendir, create, flush: the kernel then does without these messages. No locks: this
- * kernel's are enough. */
+/* The kernel then does without opening, and keeps what it holds of files and directories. libfuse
+ * itself would answer that it is done, which makes the kernel drop it. */
+static void op_no_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    (void)ino;
+    (void)fi;
+    fuse_reply_err(req, ENOSYS);
+}
+
+/* No create and flush: the kernel does without them too. No locks: its own are enough. */
 const struct fuse_lowlevel_ops mount_ops = {
     .init = op_init,
     .lookup = op_lookup,
@@ -206,6 +214,8 @@ const struct fuse_lowlevel_ops mount_ops = {
     .write = op_write,
     .fsync = op_fsync,
     .fsyncdir = op_fsync,
+    .open = op_no_open,
+    .opendir = op_no_open,
     .readdir = op_readdir,
     .readdirplus = op_readdirplus,
     .statfs = op_statfs,
