@@ -239,7 +239,7 @@ static void checkpoint_done(struct env_job *job)
         store_fail(store, err, "writing the index");
     struct store_sync *list = cp->waiting;
     cp->waiting = NULL;
-    answer(list, err);
+    /* The answers come last: one of them may be store_close's, which must see this work under way. */
     if (!err) {
         cleaner_segments_done(store);
         cp->waiting = cp->waiting_next;
@@ -248,6 +248,7 @@ static void checkpoint_done(struct env_job *job)
             checkpoint_kick(store);
         cleaner_kick(store);
     }
+    answer(list, err);
     store_settle(store);
 }
 
