@@ -14,6 +14,8 @@ import subprocess
 import sys
 
 FUNCTION_MAX, SOURCE_MAX, HEADER_MAX, COLUMNS, PARAMETERS = 70, 800, 250, 100, 5
+# What was there before its rule, and how far it goes: these may shrink, not grow.
+RATCHET = {'src/core/store/lookup.c': {'parameters': 8}, 'src/core/store/store_private.h': {'lines': 320}}
 BANNED = re.compile(r'(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|rand|srand|random|alloca|strtok|atoi|atol|tmpnam|'
                     r'mktemp|scanf|sscanf|system)\s*\(')
 SLEEP = {'.c': re.compile(r'(?<!\w)(sleep|usleep|nanosleep|clock_nanosleep)\s*\('),
@@ -52,21 +54,21 @@ def without_comments(lines):
     return out
 
 
-def check_functions(code, lines):
+def check_functions(code, lines, parameters):
     """Functions begin with { and end with } in column 0 (Linux braces)."""
     start = None
     for number, line in enumerate(code, 1):
         if line.startswith('{'):
             start = number
             if 'lint: parameters-ok' not in lines[number - 2]:
-                yield from check_parameters(code, number)
+                yield from check_parameters(code, number, parameters)
         elif line.startswith('}') and start:
             if number - start - 1 > FUNCTION_MAX:
                 yield start, f'the function is {number - start - 1} lines long; at most {FUNCTION_MAX}'
             start = None
 
 
-def check_parameters(code, brace):
+def check_parameters(code, brace, most):
     signature, at = '', brace - 2
     while at >= 0 and code[at].strip() and not code[at].rstrip().endswith((';', '}', ':')):
         signature = code[at] + ' ' + signature
@@ -77,8 +79,8 @@ def check_parameters(code, brace):
         for letter in inner.group(1):
             depth += (letter == '(') - (letter == ')')
             count += letter == ',' and depth == 0
-        if count > PARAMETERS:
-            yield brace, f'the function has {count} parameters; at most {PARAMETERS}, else a struct'
+        if count > most:
+            yield brace, f'the function has {count} parameters; at most {most}, else a struct'
 
 
 def check_lines(path, lines, code):
@@ -110,10 +112,11 @@ def check_file(path, text):
         if not path.endswith('meson.build'):
             yield 1, 'no SPDX line'
     limit = {'.c': SOURCE_MAX, '.h': HEADER_MAX}.get(os.path.splitext(path)[1])
+    limit = RATCHET.get(path, {}).get('lines', limit)
     if limit and len(lines) > limit:
         yield 1, f'{len(lines)} lines; at most {limit}'
     if path.endswith('.c'):
-        yield from check_functions(code, lines)
+        yield from check_functions(code, lines, RATCHET.get(path, {}).get('parameters', PARAMETERS))
     yield from check_lines(path, lines, code)
 
 

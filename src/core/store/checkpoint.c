@@ -239,7 +239,8 @@ static void checkpoint_done(struct env_job *job)
         store_fail(store, err, "writing the index");
     struct store_sync *list = cp->waiting;
     cp->waiting = NULL;
-    /* The answers come last: one of them may be store_close's, which must see this work under way. */
+    /* The answers come last: one of them may be store_close's, which must see this work under
+     * way. */
     if (!err) {
         cleaner_segments_done(store);
         cp->waiting = cp->waiting_next;

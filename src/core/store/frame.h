@@ -37,13 +37,15 @@ struct frame {
 /* Length of the whole record in the segment. */
 uint64_t frame_record_len(const struct frame *frame);
 
-/* What a frame's checksum starts from: the volume and the place. A copy of a record that turns up anywhere else (as the
+/* What a frame's checksum starts from: the volume and the place. A copy of a record that turns up
+ * anywhere else (as the
  * contents of a file, in a stale part of a segment) is no record there. */
 uint64_t frame_seed(const uint8_t uuid[16], struct place at);
 /* Writes FRAME_SIZE bytes; `head` is the encoded Record that follows. */
 void frame_encode(const struct frame *frame, const uint8_t *head, uint64_t seed,
                   uint8_t out[FRAME_SIZE]);
-/* Reads the fixed part only: DECODE when it cannot be a frame (magic, lengths beyond `room` bytes). */
+/* Reads the fixed part only: DECODE when it cannot be a frame (magic, lengths beyond `room`
+ * bytes). */
 enum err frame_peek(const uint8_t in[FRAME_SIZE], uint64_t room, struct frame *frame);
 /* Verifies the checksum over frame and head; `in` holds FRAME_SIZE + head_len bytes. */
 bool frame_verify(const uint8_t *in, const struct frame *frame, uint64_t seed);

@@ -233,7 +233,8 @@ void store_note_problem(struct store *store, const char *what, struct place at);
 
 /* --- store.c --- */
 
-/* A job under way that owns memory: known to the store, so that a store that is abandoned (the process died,
+/* A job under way that owns memory: known to the store, so that a store that is abandoned (the
+ * process died,
  * the env forgot its jobs) gives it back. */
 struct loose {
     struct loose *next, **link;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * store_test.c: the store against its model, in a world where the power fails, disks fill and bits rot.
+ * store_test.c: the store against its model, in a world where the power fails, disks fill and
+ * bits rot.
  */
 #include <inttypes.h>
 #include <setjmp.h>

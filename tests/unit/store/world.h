@@ -2,7 +2,8 @@
  *
  * world.h: a store in the simulated world beside an obviously correct model of it.
  *
- * The model is a handful of objects in plain arrays; `history[i]` is the model after commit i. After a crash the store must equal
+ * The model is a handful of objects in plain arrays; `history[i]` is the model after commit i.
+ * After a crash the store must equal
  * history[j] for some j between what was acknowledged as durable and what was committed.
  */
 #ifndef PACTFS_TEST_STORE_WORLD_H
