@@ -22,9 +22,10 @@
 
 #include "core/store/store_private.h"
 
-#define PIECE_ROOM     65536u  /* of a piece that collects small appends */
-#define REFERENCE_FROM 16384u  /* payloads from this size on are referenced, not copied */
-#define WRITE_FROM     262144u /* unsent bytes that start a write without a sync */
+#define PIECE_ROOM     65536u     /* of a piece that collects small appends */
+#define REFERENCE_FROM 16384u     /* payloads from this size on are referenced, not copied */
+#define WRITE_FROM     262144u    /* unsent bytes that start a write without a sync */
+#define WRITE_MOST     (4u << 20) /* bytes of one job: their memory is free again when it is done */
 
 static void timer_fire(struct env_timer *timer);
 static void flush_run(struct env_job *job);
@@ -270,15 +271,18 @@ static bool flush_take(struct log_flush *flush, struct store *store, struct log_
     return true;
 }
 
-static void flush_collect(struct log_flush *flush, struct store *store)
+static void flush_collect(struct log_flush *flush, struct store *store, uint64_t most)
 {
     struct log *log = &store->log;
     uint32_t iovs = 0;
+    uint64_t bytes = 0;
     flush->write_count = flush->sync_count = 0;
     flush->start = log->unsent ? log->unsent->place : log->appended;
     flush->end = flush->start;
-    while (log->unsent && flush_take(flush, store, log->unsent, &iovs))
+    while (log->unsent && bytes < most && flush_take(flush, store, log->unsent, &iovs)) {
+        bytes += log->unsent->len;
         log->unsent = log->unsent->next;
+    }
     for (uint32_t i = 0; i < flush->write_count; i++)
         flush->writes[i].segment->unsynced = true;
 }
@@ -295,10 +299,10 @@ static void collect_syncs(struct log_flush *flush, struct store *store)
     }
 }
 
-static void flush_start(struct store *store, struct log_flush *flush, bool sync)
+static void flush_start(struct store *store, struct log_flush *flush, bool sync, uint64_t most)
 {
     INVARIANT(!flush->busy);
-    flush_collect(flush, store);
+    flush_collect(flush, store, most);
     flush->sync = sync;
     if (sync) {
         collect_syncs(flush, store);
@@ -363,6 +367,23 @@ static uint64_t unsent_bytes(const struct log *log)
     return bytes;
 }
 
+/* Much to write goes ahead of the sync that waits for it, and beside the next: the memory of bytes
+ * that are being synced would otherwise be in use for as long as the disk takes. A little goes with
+ * the sync, in one job. */
+static void start_jobs(struct store *store, bool wanted)
+{
+    struct log *log = &store->log;
+    bool much = unsent_bytes(log) >= WRITE_FROM;
+    if (wanted && !log->syncer.busy && !log->writer.busy && (!much || log->wrote_ahead)) {
+        flush_start(store, &log->syncer, true, much ? 0 : WRITE_MOST);
+        log->wrote_ahead = false;
+    }
+    if (much && !log->writer.busy && unsent_bytes(log) >= WRITE_FROM) {
+        flush_start(store, &log->writer, false, WRITE_MOST);
+        log->wrote_ahead = !log->syncer.busy;
+    }
+}
+
 void log_kick(struct store *store)
 {
     struct log *log = &store->log;
@@ -371,11 +392,7 @@ void log_kick(struct store *store)
         return;
     }
     bool behind = place_lsn(log->appended) > place_lsn(log->durable);
-    bool wanted = behind && (log->waiting || log->sync_wanted);
-    if (wanted && !log->syncer.busy && !log->writer.busy)
-        flush_start(store, &log->syncer, true);
-    else if (!log->writer.busy && (!wanted || log->syncer.busy) && unsent_bytes(log) >= WRITE_FROM)
-        flush_start(store, &log->writer, false);
+    start_jobs(store, behind && (log->waiting || log->sync_wanted));
     if (behind && !log->timer_running) {
         log->timer_running = true;
         store->env->ops->timer_start(store->env, &log->timer, store->limits.unsynced_ns);

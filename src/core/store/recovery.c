@@ -492,9 +492,9 @@ static enum verdict replay_segment(struct replay *replay, uint32_t index)
     }
     enum verdict verdict = GO_ON;
     if (!header_ok(replay, &reader, number)) {
-        struct reader_record record;
-        bool used = known || reader_next(&reader, &record) == OK;
-        replay->err = used ? damaged(replay, (struct place){number, 0}) : OK;
+        struct place start = {number, 0};
+        bool used = known || proven_durable(replay, index, &reader, start);
+        replay->err = used ? damaged(replay, start) : OK;
         verdict = used ? STOP : NEXT_SEGMENT; /* otherwise its making was cut short */
     }
     while (verdict == GO_ON)
@@ -561,18 +561,7 @@ static enum err settle_files(struct replay *replay)
     char seg[STORE_PATH_MAX + 8];
     snprintf(seg, sizeof seg, "%s/seg", store->path);
     err = err ? err : store->env->ops->dir_sync(store->env, seg);
-    if (err || spare_count(store) > 0)
-        return err;
-    struct env_file *file;
-    uint32_t number = store->segments.last_number + 1;
-    err = spare_make(store, number, &file);
-    store->full = err == ERR_NOSPC;
-    if (err)
-        return store->full ? OK : err; /* a full disk can still be read */
-    struct segment *segment = segments_add(&store->segments, number, SEGMENT_SPARE);
-    segment->file = file;
-    segment->dirty = false;
-    return OK;
+    return err || spare_count(store) > 0 ? err : spare_first(store);
 }
 
 static void start_log(struct replay *replay)

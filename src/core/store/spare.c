@@ -8,6 +8,7 @@
  * deletions, the cleaner and, given up one after another, for the index: that is how a full disk
  * becomes less full.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/store/store_private.h"
@@ -24,7 +25,8 @@ uint32_t spare_count(const struct store *store)
     return n;
 }
 
-enum err spare_make(struct store *store, uint32_t number, struct env_file **out)
+/* One segment file, with its space and header, not yet synced. */
+static enum err make_one(struct store *store, uint32_t number, struct env_file **out)
 {
     const struct env_ops *ops = store->env->ops;
     char path[STORE_PATH_MAX];
@@ -39,17 +41,7 @@ enum err spare_make(struct store *store, uint32_t number, struct env_file **out)
     struct env_iov iov = {header, SEGMENT_HEADER};
     err = ops->file_reserve(file, store->limits.segment_bytes);
     err = err ? err : ops->file_write(file, 0, &iov, 1);
-    err = err ? err : ops->file_sync(file);
     free(header);
-    char directory[STORE_PATH_MAX];
-    size_t cut = sizeof "/00000000.seg" - 1, len = 0;
-    while (path[len])
-        len++;
-    INVARIANT(len > cut);
-    for (size_t i = 0; i < len - cut; i++)
-        directory[i] = path[i];
-    directory[len - cut] = 0;
-    err = err ? err : ops->dir_sync(store->env, directory);
     if (err) {
         ops->file_close(file);
         ops->file_remove(store->env, path);
@@ -59,32 +51,63 @@ enum err spare_make(struct store *store, uint32_t number, struct env_file **out)
     return OK;
 }
 
+void spare_make(struct spare_job *spare)
+{
+    struct store *store = spare->store;
+    char seg[STORE_PATH_MAX + 8];
+    spare->made = 0;
+    spare->err = OK;
+    while (spare->made < spare->wanted && !spare->err) {
+        spare->err = make_one(store, spare->first + spare->made, &spare->files[spare->made]);
+        spare->made += !spare->err;
+    }
+    snprintf(seg, sizeof seg, "%s/seg", store->path);
+    enum err err = spare->made ? store->env->ops->dir_sync(store->env, seg) : OK;
+    spare->err = err ? err : spare->err;
+}
+
 static void spare_run(struct env_job *job)
 {
-    struct spare_job *spare = (struct spare_job *)job;
-    spare->err = spare_make(spare->store, spare->number, &spare->file);
+    spare_make((struct spare_job *)job);
+}
+
+/* Puts what was made into the table. */
+static void take_over(struct spare_job *spare)
+{
+    for (uint32_t i = 0; i < spare->made; i++) {
+        struct segment *segment =
+            segments_add(&spare->store->segments, spare->first + i, SEGMENT_SPARE);
+        segment->file = spare->files[i];
+        segment->dirty = false;
+    }
+    spare->made = 0;
 }
 
 static void spare_done(struct env_job *job)
 {
     struct spare_job *spare = (struct spare_job *)job;
     struct store *store = spare->store;
-    const struct env_ops *ops = store->env->ops;
     spare->busy = false;
+    take_over(spare);
     store->full = spare->err == ERR_NOSPC;
-    if (!spare->err) {
-        struct segment *segment = segments_add(&store->segments, spare->number, SEGMENT_SPARE);
-        segment->file = spare->file;
-        segment->dirty = false;
-    } else if (store->full) {
-        ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
-    } else {
+    if (store->full)
+        store->env->ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
+    else if (spare->err)
         store_fail(store, spare->err, "making a segment file");
-    }
     log_kick(store);
     spare_kick(store);
     cleaner_kick(store);
     store_settle(store);
+}
+
+enum err spare_first(struct store *store)
+{
+    struct spare_job spare = {
+        .store = store, .first = store->segments.last_number + 1, .wanted = 1};
+    spare_make(&spare);
+    take_over(&spare);
+    store->full = spare.err == ERR_NOSPC;
+    return store->full ? OK : spare.err; /* a full disk can still be read */
 }
 
 void spare_timer_fired(struct env_timer *timer)
@@ -106,8 +129,10 @@ void spare_kick(struct store *store)
     spare->store = store;
     spare->job.run = spare_run;
     spare->job.done = spare_done;
-    spare->number = store->segments.last_number + 1;
-    store->segments.last_number = spare->number;
+    spare->first = store->segments.last_number + 1;
+    spare->wanted = wanted - spare_count(store);
+    spare->wanted = spare->wanted < SPARE_BATCH ? spare->wanted : SPARE_BATCH;
+    store->segments.last_number += spare->wanted;
     spare->busy = true;
     store->env->ops->submit(store->env, &spare->job);
 }

@@ -68,6 +68,7 @@ struct log {
     struct log_flush writer, syncer;
     struct store_sync *waiting; /* in order of lsn */
     bool sync_wanted, timer_running;
+    bool wrote_ahead; /* the writer ran since the last sync began: now the sync comes first */
     struct env_timer timer;
 };
 
@@ -92,11 +93,12 @@ bool log_idle(const struct store *store);
 
 /* --- spare.c: segment files made ahead --- */
 
+#define SPARE_BATCH 4u
 struct spare_job {
     struct env_job job;
     struct store *store;
-    struct env_file *file;
-    uint32_t number;
+    struct env_file *files[SPARE_BATCH];
+    uint32_t first, wanted, made; /* numbers from `first` on */
     enum err err;
     bool busy;
 };
@@ -105,8 +107,11 @@ uint32_t spare_count(const struct store *store);
 /* Takes the next spare as head; NULL when there is none that `frees` may have. */
 struct segment *spare_take(struct store *store, bool frees);
 void spare_timer_fired(struct env_timer *timer);
-/* Makes one segment file, blocking; for store_format and store_open. */
-enum err spare_make(struct store *store, uint32_t number, struct env_file **out);
+/* Makes segment files, blocking: also for store_open. Fills made and files; the error is that of the
+ * first that could not be made. */
+void spare_make(struct spare_job *spare);
+/* Makes the one that a store needs to begin with; OK on a full disk too. Before the loop runs. */
+enum err spare_first(struct store *store);
 /* Gives a spare's disk space up, so that a checkpoint can be written on a full disk. */
 bool spare_sacrifice(struct store *store);
 
