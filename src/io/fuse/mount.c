@@ -24,6 +24,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -142,6 +143,8 @@ static void look_again(uv_idle_t *idle)
     } else if (now >= mount->spin_until && mount->spinning) {
         uv_idle_stop(idle);
         mount->spinning = false;
+    } else {
+        sched_yield(); /* the program whose next request is awaited may need this very processor */
     }
 }
 
