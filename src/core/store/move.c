@@ -66,10 +66,18 @@ static enum err move_small(struct cleaner *cleaner, const struct entry *entry)
     return OK;
 }
 
-/* Where chunk i of the block lies if this entry is its source. */
+/* Does the entry say anything of chunk i? The next entry of a record may go on with the next chunk
+ * of the same block, and with its bytes right behind these. */
+static bool covers(const struct entry *entry, uint32_t i)
+{
+    return entry->action == WRITE_DELETE ||
+           (i >= entry->first_chunk && i - entry->first_chunk < entry_chunks(entry));
+}
+
+/* Is this entry the source of chunk i of the block? */
 static bool chunk_from(const struct entry *entry, const struct chunk *chunk, uint32_t i)
 {
-    if (stamp_compare(chunk->stamp, entry->stamp) != 0 || chunk->state == CHUNK_ABSENT)
+    if (!covers(entry, i) || stamp_compare(chunk->stamp, entry->stamp) != 0)
         return false;
     if (entry->action != WRITE_CHUNKS)
         return chunk->state == CHUNK_HOLE && place_lsn(chunk->place) == place_lsn(entry->frame);
