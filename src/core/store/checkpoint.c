@@ -20,7 +20,7 @@
 
 #include "core/store/store_private.h"
 
-#define RETRY_NS UINT64_C(1000000000)
+#define RETRY_NS UINT64_C(100000000)
 
 static const uint8_t meta_key[] = {INDEX_META};
 
@@ -215,13 +215,23 @@ static void answer(struct store_sync *list, enum err err)
     }
 }
 
+/* Nobody is to wait for a checkpoint that will not come. */
+static void answer_all(struct checkpoint *cp, enum err err)
+{
+    struct store_sync *now = cp->waiting, *next = cp->waiting_next;
+    cp->waiting = cp->waiting_next = NULL;
+    answer(now, err);
+    answer(next, err);
+}
+
+/* The timer wakes the checkpoint too: when commits wait for it, nothing else would. */
 static void retry(struct store *store)
 {
     spare_sacrifice(
         store); /* C3; when there is none left, deletions and the cleaner may still help */
     store->checkpoint.retry_at = store->env->ops->mono_ns(store->env) + RETRY_NS;
     store->full = true;
-    store->env->ops->timer_start(store->env, &store->spare_timer, RETRY_NS / 10);
+    store->env->ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
 }
 
 static void checkpoint_done(struct env_job *job)
@@ -235,21 +245,22 @@ static void checkpoint_done(struct env_job *job)
         return;
     }
     enum err err = cp->err ? cp->err : checkpoint_finish(store);
-    if (err)
+    if (err) {
         store_fail(store, err, "writing the index");
+        answer_all(cp, err);
+        store_settle(store);
+        return;
+    }
     struct store_sync *list = cp->waiting;
-    cp->waiting = NULL;
+    cp->waiting = cp->waiting_next;
+    cp->waiting_next = NULL;
     /* The answers come last: one of them may be store_close's, which must see this work under
      * way. */
-    if (!err) {
-        cleaner_segments_done(store);
-        cp->waiting = cp->waiting_next;
-        cp->waiting_next = NULL;
-        if (cp->waiting)
-            checkpoint_kick(store);
-        cleaner_kick(store);
-    }
-    answer(list, err);
+    cleaner_segments_done(store);
+    if (cp->waiting)
+        checkpoint_kick(store);
+    cleaner_kick(store);
+    answer(list, OK);
     store_settle(store);
 }
 
@@ -260,9 +271,7 @@ static void log_durable(struct store_sync *sync, enum err err)
     cp->err = err;
     if (err) {
         cp->running = false;
-        struct store_sync *list = cp->waiting;
-        cp->waiting = NULL;
-        answer(list, err);
+        answer_all(cp, err);
         store_settle(store);
         return;
     }

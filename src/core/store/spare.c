@@ -115,6 +115,9 @@ void spare_timer_fired(struct env_timer *timer)
     struct store *store = (struct store *)((char *)timer - offsetof(struct store, spare_timer));
     store->full = false;
     spare_kick(store);
+    checkpoint_kick(store); /* one may have found the disk full */
+    cleaner_kick(store);
+    store_settle(store);
 }
 
 void spare_kick(struct store *store)
