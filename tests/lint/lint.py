@@ -15,7 +15,7 @@ import sys
 
 FUNCTION_MAX, SOURCE_MAX, HEADER_MAX, COLUMNS, PARAMETERS = 70, 800, 250, 100, 5
 # What was there before its rule, and how far it goes: these may shrink, not grow.
-RATCHET = {'src/core/store/lookup.c': {'parameters': 8}, 'src/core/store/store_private.h': {'lines': 320}}
+RATCHET = {'src/core/store/lookup.c': {'parameters': 8}}
 BANNED = re.compile(r'(?<![\w.>])(strcpy|strcat|sprintf|vsprintf|gets|rand|srand|random|alloca|strtok|atoi|atol|tmpnam|'
                     r'mktemp|scanf|sscanf|system)\s*\(')
 SLEEP = {'.c': re.compile(r'(?<!\w)(sleep|usleep|nanosleep|clock_nanosleep)\s*\('),
