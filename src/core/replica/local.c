@@ -553,6 +553,14 @@ void replica_free(struct replica *replica)
     free(replica);
 }
 
+void replica_abandon(struct replica *replica)
+{
+    request_abandon(&replica->reclaim);
+    replica->env->ops->timer_stop(replica->env, &replica->reclaim_turn);
+    replica->env->ops->timer_stop(replica->env, &replica->turn);
+    free(replica);
+}
+
 void request_begin(struct request *request)
 {
     INVARIANT(request->stage == 0);
@@ -581,6 +589,12 @@ void request_free(struct request *request)
     if (request->ready)
         ws_free(&request->ws);
     request->ready = false;
+}
+
+void request_abandon(struct request *request)
+{
+    request->stage = 0;
+    request_free(request);
 }
 
 bool replica_has_room(const struct replica *replica)

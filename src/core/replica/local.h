@@ -56,6 +56,9 @@ enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32
                      uint32_t gid, struct replica **out);
 /* All requests must have finished. */
 void replica_free(struct replica *replica);
+/* Frees everything at once, as if the process had died; for tests, after the env has dropped all
+ * jobs. Requests that were under way are the caller's: request_abandon each of them. */
+void replica_abandon(struct replica *replica);
 
 /* Prepares a request for (another) use: keeps its workspace memory, clears the rest. A zeroed
  * struct may be begun. */
@@ -64,6 +67,8 @@ void request_begin(struct request *request);
  */
 void request_end(struct request *request);
 void request_free(struct request *request);
+/* request_free, also of a request whose replica manager was abandoned while it was under way. */
+void request_abandon(struct request *request);
 
 /* Runs the request. True: it finished at once (see request->err), done will not run. False: done
  * runs once, later. The caller asks replica_has_room first for operations that write; without room
