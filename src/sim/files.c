@@ -152,6 +152,32 @@ enum err sim_file_read_now(struct env_file *file, uint64_t offset, void *buf, si
     return OK;
 }
 
+static struct env_read *read_of(struct env_job *job)
+{
+    return (struct env_read *)(void *)job; /* job is the first member */
+}
+
+static void read_run(struct env_job *job)
+{
+    struct env_read *read = read_of(job);
+    read->err = sim_file_read(read->file, read->offset, read->buf, read->len, &read->got);
+}
+
+static void read_done(struct env_job *job)
+{
+    read_of(job)->done(read_of(job));
+}
+
+/* Read at some moment of the seed's choosing, told at a later one. */
+void sim_file_read_later(struct env *env, struct env_read *read)
+{
+    INVARIANT(read->file->node == node_of(env) && read->done);
+    read->got = 0;
+    read->job.run = read_run;
+    read->job.done = read_done;
+    env->ops->submit(env, &read->job);
+}
+
 /* --- changes --- */
 
 static uint64_t total(const struct env_iov *iov, int count)

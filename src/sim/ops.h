@@ -13,6 +13,7 @@ enum err sim_file_size(struct env_file *file, uint64_t *size);
 enum err sim_file_read(struct env_file *file, uint64_t offset, void *buf, size_t len, size_t *got);
 enum err sim_file_read_now(struct env_file *file, uint64_t offset, void *buf, size_t len,
                            size_t *got);
+void sim_file_read_later(struct env *env, struct env_read *read);
 enum err sim_file_write(struct env_file *file, uint64_t offset, const struct env_iov *iov,
                         int count);
 enum err sim_file_sync(struct env_file *file);

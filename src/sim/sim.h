@@ -10,9 +10,9 @@
  * Law
  *   S1  The same seed, disk and calls give the same events in the same order, and the same
  *       sim_trace.
- *   S2  A job's `run` is one step; when it runs, and when its `done` follows, is drawn from the
- *       seed. Jobs overtake one another. Nothing runs outside sim_step and the functions built on
- *       it.
+ *   S2  A job's `run` is one step, and so is a read for later; when it runs, and when its `done`
+ *       follows, is drawn from the seed. Jobs and reads overtake one another. Nothing runs outside
+ *       sim_step and the functions built on it.
  *   S3  At a crash each unsynced write is kept, lost, or torn at 512-byte sectors; each unsynced
  *       truncation, reservation, creation, removal and renaming is kept or lost; independently of
  *       each other. What was synced stays.

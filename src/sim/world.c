@@ -442,6 +442,7 @@ const struct env_ops sim_ops = {
     .file_size = sim_file_size,
     .file_read = sim_file_read,
     .file_read_now = sim_file_read_now,
+    .file_read_later = sim_file_read_later,
     .file_write = sim_file_write,
     .file_sync = sim_file_sync,
     .file_reserve = sim_file_reserve,

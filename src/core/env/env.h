@@ -19,6 +19,8 @@
  *   E3  A file's creation, renaming and removal are durable after dir_sync of its directory.
  *   E4  An index batch is all or nothing, and durable when commit returned OK.
  *   E5  mono_ns never goes back. wall_ns may jump either way.
+ *   E6  `done` of a read begun with file_read_later runs exactly once, on the loop, never before
+ *       that call returned. Reads may end in any order.
  */
 #ifndef PACTFS_ENV_ENV_H
 #define PACTFS_ENV_ENV_H
@@ -43,6 +45,19 @@ struct env_job {
     void (*done)(struct env_job *job); /* on the loop; may free the job */
     struct env_job *next;              /* for the implementation */
     void *impl;                        /* for the implementation */
+};
+
+/* One read that nobody waits for: embed it, fill file, offset, buf, len and done. Its memory, the
+ * buffer and the open file must live until done. */
+struct env_read {
+    struct env_job job; /* for the implementation */
+    struct env_file *file;
+    uint64_t offset;
+    void *buf;
+    size_t len;
+    void (*done)(struct env_read *read); /* on the loop; may free the read */
+    size_t got;                          /* set before done: less than len only at the file's end */
+    enum err err;                        /* set before done: OK, or what file_read would answer */
 };
 
 /* One timer: embed it, zero it, fill `fire`. One shot; may be started again from fire. */
@@ -94,6 +109,8 @@ struct env_ops {
      * count may also mean that the rest is not at hand. */
     enum err (*file_read_now)(struct env_file *file, uint64_t offset, void *buf, size_t len,
                               size_t *got);
+    /* Reads while the loop goes on with other things. For use on the loop. */
+    void (*file_read_later)(struct env *env, struct env_read *read);
     /* Writes all of the pieces one after another at `offset`, or fails (some may be there). */
     enum err (*file_write)(struct env_file *file, uint64_t offset, const struct env_iov *iov,
                            int count);

@@ -4,18 +4,23 @@
  *
  * A read is cut into pieces, one for each run of chunks that lie together in the log. Bytes that
  * are still in memory are copied; the rest is read from the segment files, at once when the kernel
- * has it at hand, else in a job. Every chunk touched is read whole and checked against its
- * checksum.
+ * has it at hand, else later: all those pieces together, while the loop goes on. When the last has
+ * come, every chunk touched, which was read whole, is checked against its checksum.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/store/store_private.h"
 
+#define FIRST_PIECES 2u /* have their place in the job; most reads need no more */
+
+struct read_job;
+
 /* Chunks that stand together in the log and go together into memory. */
 struct read_piece {
-    struct segment *segment;
-    struct env_file *file;
+    struct env_read later;
+    struct read_job *job;    /* while it is read later */
+    struct segment *segment; /* while it is kept from being removed */
     struct place place;
     uint32_t len; /* bytes in the log */
     uint32_t chunks;
@@ -28,33 +33,58 @@ struct read_piece {
 };
 
 struct read_job {
-    struct env_job job;
     struct store *store;
     struct store_read *read;
     struct loose loose;
-    uint32_t count, room;
-    struct read_piece *pieces;
+    uint32_t count, room, waiting; /* waiting: pieces that are read later and have not come */
     enum err err;
     struct place bad;
+    struct read_piece *pieces;
+    struct read_piece first[FIRST_PIECES];
 };
 
-static struct read_piece *add_piece(struct read_job *job)
+static struct read_job *new_job(struct store *store, struct store_read *read)
 {
-    if (job->count == job->room) {
-        job->room = job->room ? job->room * 2 : 16;
-        job->pieces = realloc(job->pieces, sizeof *job->pieces * job->room);
-        INVARIANT(job->pieces != NULL);
-    }
+    struct read_job *job = malloc(sizeof *job);
+    INVARIANT(job != NULL);
+    job->store = store;
+    job->read = read;
+    job->count = job->waiting = 0;
+    job->room = FIRST_PIECES;
+    job->err = OK;
+    job->pieces = job->first;
+    return job;
+}
+
+static void make_room(struct read_job *job)
+{
+    uint32_t room = job->room * 8;
+    struct read_piece *more = malloc(sizeof *more * room);
+    INVARIANT(more != NULL);
+    memcpy(more, job->pieces, sizeof *more * job->count);
+    if (job->pieces != job->first)
+        free(job->pieces);
+    job->pieces = more;
+    job->room = room;
+}
+
+/* Its checksums are not cleared: `chunks` says how many there are. */
+static struct read_piece *add_piece(struct read_job *job, struct place place, uint8_t *buf)
+{
+    if (job->count == job->room)
+        make_room(job);
     struct read_piece *piece = &job->pieces[job->count++];
-    *piece = (struct read_piece){0};
+    memset(piece, 0, offsetof(struct read_piece, sums));
+    piece->place = place;
+    piece->buf = buf;
     return piece;
 }
 
 static void piece_release(struct read_piece *piece)
 {
-    if (piece->file)
+    if (piece->segment)
         piece->segment->readers--;
-    piece->file = NULL;
+    piece->segment = NULL;
 }
 
 static void free_job(struct read_job *job)
@@ -63,7 +93,8 @@ static void free_job(struct read_job *job)
         piece_release(&job->pieces[i]);
         free(job->pieces[i].bounce);
     }
-    free(job->pieces);
+    if (job->pieces != job->first)
+        free(job->pieces);
     free(job);
 }
 
@@ -94,11 +125,8 @@ static void add_chunk(struct read_job *job, const struct chunk *chunk, uint32_t 
     }
     bool straight = from == 0 && end >= chunk->len;
     struct read_piece *last = job->count ? &job->pieces[job->count - 1] : NULL;
-    if (!straight || !joins(job->store, last, chunk, into)) {
-        last = add_piece(job);
-        last->place = chunk->place;
-        last->buf = into;
-    }
+    if (!straight || !joins(job->store, last, chunk, into))
+        last = add_piece(job, chunk->place, into);
     last->sums[last->chunks++] = chunk->sum;
     last->len += chunk->len;
     if (straight) {
@@ -169,23 +197,10 @@ static void copy_from_memory(struct store *store, struct read_piece *piece)
     }
 }
 
-static void read_run(struct env_job *env_job)
+static void finish_pieces(struct read_job *job)
 {
-    struct read_job *job = (struct read_job *)env_job;
-    const struct env_ops *ops = job->store->env->ops;
-    job->err = OK;
-    for (uint32_t i = 0; i < job->count && !job->err; i++) {
-        struct read_piece *piece = &job->pieces[i];
-        size_t got = 0;
-        if (piece->file)
-            job->err =
-                ops->file_read(piece->file, piece->place.offset, piece->buf, piece->len, &got);
-        if (!job->err && piece->file && got < piece->len) {
-            job->err = ERR_CORRUPT;
-            job->bad = piece->place;
-        }
-        job->err = job->err ? job->err : finish_piece(job, piece);
-    }
+    for (uint32_t i = 0; i < job->count && !job->err; i++)
+        job->err = finish_piece(job, &job->pieces[i]);
 }
 
 static void conclude(struct read_job *job)
@@ -200,11 +215,12 @@ static void conclude(struct read_job *job)
         memset(job->read->ranges[i].into, 0, job->read->ranges[i].length);
 }
 
-static void read_done(struct env_job *env_job)
+/* The last piece has come. */
+static void read_done(struct read_job *job)
 {
-    struct read_job *job = (struct read_job *)env_job;
     struct store *store = job->store;
     struct store_read *read = job->read;
+    finish_pieces(job);
     conclude(job);
     loose_remove(&job->loose);
     free_job(job);
@@ -213,59 +229,90 @@ static void read_done(struct env_job *env_job)
     store_settle(store);
 }
 
-/* Gets what is at hand: bytes in memory, and in files while the kernel need not wait. True when
- * that was all. */
-static bool try_now(struct read_job *job)
+static void piece_arrived(struct env_read *later)
+{
+    struct read_piece *piece = (struct read_piece *)(void *)later; /* its first member */
+    struct read_job *job = piece->job;
+    INVARIANT(job->waiting > 0);
+    enum err err = later->err;
+    if (!err && later->got < later->len) {
+        err = ERR_CORRUPT; /* the file ends too early */
+        job->bad = piece->place;
+    }
+    piece_release(piece);
+    job->err = job->err ? job->err : err;
+    if (--job->waiting == 0)
+        read_done(job);
+}
+
+/* What of a piece in a file is at hand is read; for the rest, `later` is filled in. */
+static enum err read_piece(struct read_job *job, struct read_piece *piece)
 {
     struct store *store = job->store;
-    bool wait = false;
+    struct segment *segment = segments_find(&store->segments, piece->place.segment);
+    INVARIANT(segment != NULL);
+    enum err err = segment_open(store, segment);
+    if (err)
+        return err;
+    size_t got = 0;
+    if (!job->waiting) /* after one that waits, the disk is asked for all */
+        err = store->env->ops->file_read_now(segment->file, piece->place.offset, piece->buf,
+                                             piece->len, &got);
+    if (err && err != ERR_AGAIN)
+        return err;
+    if (got == piece->len)
+        return OK;
+    piece->later = (struct env_read){.file = segment->file,
+                                     .offset = piece->place.offset + got,
+                                     .buf = piece->buf + got,
+                                     .len = piece->len - got,
+                                     .done = piece_arrived};
+    piece->job = job;
+    piece->segment = segment;
+    segment->readers++;
+    job->waiting++;
+    return OK;
+}
+
+/* Gets what is at hand: bytes in memory, and in files while the kernel need not wait. */
+static void try_now(struct read_job *job)
+{
     for (uint32_t i = 0; i < job->count && !job->err; i++) {
         struct read_piece *piece = &job->pieces[i];
-        if (in_memory(store, piece->place)) {
-            copy_from_memory(store, piece);
-            continue;
-        }
-        piece->segment = segments_find(&store->segments, piece->place.segment);
-        INVARIANT(piece->segment != NULL);
-        job->err = segment_open(store, piece->segment);
-        if (job->err)
-            break;
-        piece->file = piece->segment->file;
-        piece->segment->readers++;
-        size_t got = 0;
-        enum err err = wait ? ERR_AGAIN
-                            : store->env->ops->file_read_now(piece->file, piece->place.offset,
-                                                             piece->buf, piece->len, &got);
-        if (err == ERR_AGAIN || (!err && got < piece->len))
-            wait = true;
+        if (in_memory(job->store, piece->place))
+            copy_from_memory(job->store, piece);
         else
-            piece_release(piece);
-        job->err = err == ERR_AGAIN ? OK : err;
+            job->err = read_piece(job, piece);
     }
-    for (uint32_t i = 0; i < job->count && !job->err && !wait; i++)
-        job->err = finish_piece(job, &job->pieces[i]);
-    return job->err || !wait;
+    if (job->err)
+        job->waiting = 0;
+}
+
+static void read_waiting(struct read_job *job)
+{
+    struct store *store = job->store;
+    store->reads++;
+    loose_add(store, &job->loose, drop_job);
+    for (uint32_t i = 0; i < job->count; i++)
+        if (job->pieces[i].job)
+            store->env->ops->file_read_later(store->env, &job->pieces[i].later);
 }
 
 bool store_read(struct store *store, struct store_read *read)
 {
-    struct read_job *job = calloc(1, sizeof *job);
-    INVARIANT(job != NULL);
-    job->store = store;
-    job->read = read;
+    struct read_job *job = new_job(store, read);
     if (!store_readable(store, read->at))
         job->err = ERR_SNAPSHOT_GONE;
     for (uint32_t i = 0; i < read->count && !job->err; i++)
         job->err = plan_range(job, &read->ranges[i], read->at);
-    if (job->err || try_now(job)) {
-        conclude(job);
-        free_job(job);
-        return true;
+    if (!job->err)
+        try_now(job);
+    if (job->waiting) {
+        read_waiting(job);
+        return false;
     }
-    store->reads++;
-    loose_add(store, &job->loose, drop_job);
-    job->job.run = read_run;
-    job->job.done = read_done;
-    store->env->ops->submit(store->env, &job->job);
-    return false;
+    finish_pieces(job);
+    conclude(job);
+    free_job(job);
+    return true;
 }

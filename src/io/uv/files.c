@@ -73,6 +73,11 @@ enum err posix_file_open(struct env *env, const char *path, enum env_open how,
     return OK;
 }
 
+int posix_file_fd(const struct env_file *file)
+{
+    return file->fd;
+}
+
 void posix_file_close(struct env_file *file)
 {
     close(file->fd);

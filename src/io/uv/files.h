@@ -9,6 +9,8 @@
 
 enum err posix_file_open(struct env *env, const char *path, enum env_open how,
                          struct env_file **out);
+/* The descriptor, for as long as the file is open. */
+int posix_file_fd(const struct env_file *file);
 void posix_file_close(struct env_file *file);
 enum err posix_file_size(struct env_file *file, uint64_t *size);
 enum err posix_file_read(struct env_file *file, uint64_t offset, void *buf, size_t len,

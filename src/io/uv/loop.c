@@ -12,6 +12,7 @@
 #include "io/lmdb/index_lmdb.h"
 #include "io/uv/env_uv.h"
 #include "io/uv/files.h"
+#include "io/uv/reads.h"
 
 #define NS_PER_MS 1000000u
 
@@ -33,11 +34,12 @@ struct uv_env {
     uv_loop_t *loop;
     uint64_t jobs; /* submitted, not yet done */
     struct alarm *alarms;
+    struct reads *reads;
 };
 
-static struct uv_env *uv_env_of(struct env *env)
+static struct uv_env *uv_env_of(const struct env *env)
 {
-    return (struct uv_env *)(void *)env; /* env is the first member */
+    return (struct uv_env *)(uintptr_t)env; /* env is the first member */
 }
 
 static uint64_t clock_ns(clockid_t id)
@@ -174,6 +176,23 @@ static void timer_stop(struct env *env, struct env_timer *timer)
         alarm_drop(timer->impl);
 }
 
+/* --- reads --- */
+
+static void read_later(struct env *env, struct env_read *read)
+{
+    reads_start(uv_env_of(env)->reads, read);
+}
+
+bool env_uv_reads_by_ring(const struct env *env)
+{
+    return reads_by_ring(uv_env_of(env)->reads);
+}
+
+uint32_t env_uv_reads_in_flight(const struct env *env)
+{
+    return reads_in_flight(uv_env_of(env)->reads);
+}
+
 /* --- the table --- */
 
 static const struct env_ops uv_ops = {
@@ -188,6 +207,7 @@ static const struct env_ops uv_ops = {
     .file_size = posix_file_size,
     .file_read = posix_file_read,
     .file_read_now = posix_file_read_now,
+    .file_read_later = read_later,
     .file_write = posix_file_write,
     .file_sync = posix_file_sync,
     .file_reserve = posix_file_reserve,
@@ -217,15 +237,25 @@ static const struct env_ops uv_ops = {
     .log = log_line,
 };
 
-enum err env_uv_new(uv_loop_t *loop, struct env **out)
+enum err env_uv_new_reading(uv_loop_t *loop, enum env_uv_reads how, struct env **out)
 {
     struct uv_env *uv = calloc(1, sizeof *uv);
     if (!uv)
         return ERR_NOMEM;
+    uv->reads = reads_new(&uv->env, loop, how);
+    if (!uv->reads) {
+        free(uv);
+        return ERR_NOMEM;
+    }
     uv->env.ops = &uv_ops;
     uv->loop = loop;
     *out = &uv->env;
     return OK;
+}
+
+enum err env_uv_new(uv_loop_t *loop, struct env **out)
+{
+    return env_uv_new_reading(loop, ENV_UV_READS_BEST, out);
 }
 
 void env_uv_free(struct env *env)
@@ -234,6 +264,7 @@ void env_uv_free(struct env *env)
     INVARIANT(uv->jobs == 0);
     while (uv->alarms)
         alarm_drop(uv->alarms);
+    reads_free(uv->reads);
     free(uv);
 }
 

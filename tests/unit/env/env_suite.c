@@ -313,6 +313,101 @@ static void read_now_is_right_or_says_again(void **state)
     ops->file_close(file);
 }
 
+struct later {
+    struct env_read read;
+    char buf[64];
+    int done, *left;
+};
+
+static void later_done(struct env_read *read)
+{
+    struct later *l = (struct later *)(void *)read;
+    assert_int_equal(l->done, 0);
+    l->done++;
+    (*l->left)--;
+}
+
+static void begin_later(struct world *w, struct later *l, struct env_file *file, uint64_t offset)
+{
+    l->read = (struct env_read){.file = file,
+                                .offset = offset,
+                                .buf = l->buf,
+                                .len = sizeof l->buf,
+                                .got = 99,
+                                .done = later_done};
+    l->done = 0;
+    w->env->ops->file_read_later(w->env, &l->read);
+}
+
+/* More at once than any queue of an implementation holds, some at and beyond the end. */
+static void later_reads_are_done_once_and_right(void **state)
+{
+    enum { COUNT = 1000, STEP = 7, SIZE = COUNT * STEP };
+    struct world *w = world_of(state);
+    struct env_file *file = open_new(w, "f");
+    struct later *reads = calloc(COUNT, sizeof *reads);
+    char data[SIZE];
+    int left = COUNT;
+    for (int i = 0; i < SIZE; i++)
+        data[i] = (char)(i * 31 + i / 256);
+    struct env_iov iov = {data, SIZE - 100};
+    assert_int_equal(w->env->ops->file_write(file, 0, &iov, 1), OK);
+    for (int i = 0; i < COUNT; i++) {
+        reads[i].left = &left;
+        begin_later(w, &reads[i], file, (uint64_t)(i * STEP));
+    }
+    assert_int_equal(left, COUNT); /* E6: never before the call returned */
+    assert_true(w->run_until(w, none_left, &left));
+    w->run_until(w, never, NULL);
+    for (int i = 0; i < COUNT; i++) {
+        int rest = SIZE - 100 - i * STEP, want = rest < 0 ? 0 : rest < 64 ? rest : 64;
+        assert_int_equal(reads[i].done, 1);
+        assert_int_equal(reads[i].read.err, OK);
+        assert_int_equal(reads[i].read.got, want);
+        assert_memory_equal(reads[i].buf, data + i * STEP, (size_t)want);
+    }
+    free(reads);
+    w->env->ops->file_close(file);
+}
+
+/* A read whose done begins the next one. */
+struct chain {
+    struct later later;
+    struct world *w;
+    int turns, inside;
+};
+
+static void chain_done(struct env_read *read)
+{
+    struct chain *c = (struct chain *)(void *)read;
+    assert_int_equal(c->inside, 0);
+    assert_int_equal(read->got, 4);
+    assert_memory_equal(c->later.buf, "tail", 4);
+    if (--c->turns == 0)
+        return;
+    c->inside = 1;
+    c->w->env->ops->file_read_later(c->w->env, read);
+    c->inside = 0;
+}
+
+static bool chain_ended(void *ctx)
+{
+    return ((struct chain *)ctx)->turns == 0;
+}
+
+static void later_reads_begin_others(void **state)
+{
+    struct world *w = world_of(state);
+    struct env_file *file = open_new(w, "f");
+    struct chain c = {.w = w, .turns = 200};
+    write_at(w, file, 5000, "tail");
+    c.later.read = (struct env_read){
+        .file = file, .offset = 5000, .buf = c.later.buf, .len = 64, .done = chain_done};
+    w->env->ops->file_read_later(w->env, &c.later.read);
+    assert_true(w->run_until(w, chain_ended, &c));
+    w->env->ops->file_close(file);
+}
+
 static void truncates_and_reserves(void **state)
 {
     struct world *w = world_of(state);
@@ -653,6 +748,8 @@ static const struct CMUnitTest tests[] = {
     T(reads_and_writes),
     T(writes_gather),
     T(read_now_is_right_or_says_again),
+    T(later_reads_are_done_once_and_right),
+    T(later_reads_begin_others),
     T(truncates_and_reserves),
     T(removed_files_stay_readable),
     T(renames_replace),

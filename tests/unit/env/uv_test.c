@@ -3,19 +3,26 @@
  * uv_test.c: the real env: the common suite in a temporary directory, then what only LMDB can do
  * wrong.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "env_suite.h"
 #include "io/lmdb/index_lmdb.h"
 #include "io/uv/env_uv.h"
+#include "io/uv/files.h"
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -44,17 +51,25 @@ static bool run_until(struct world *world, bool (*wanted)(void *ctx), void *ctx)
     return true;
 }
 
-int world_setup(void **state)
+static int setup(void **state, enum env_uv_reads how)
 {
     struct uv_world *w = calloc(1, sizeof *w);
     snprintf(w->dir, sizeof w->dir, "/tmp/pactfs-env-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     assert_int_equal(uv_loop_init(&w->loop), 0);
     w->world = (struct world){.dir = w->dir, .run_until = run_until, .impl = w};
-    assert_int_equal(env_uv_new(&w->loop, &w->world.env), OK);
+    assert_int_equal(env_uv_new_reading(&w->loop, how, &w->world.env), OK);
     assert_ptr_equal(env_uv_loop(w->world.env), &w->loop);
     *state = &w->world;
     return 0;
+}
+
+/* The suite runs twice. */
+static enum env_uv_reads suite_reads;
+
+int world_setup(void **state)
+{
+    return setup(state, suite_reads);
 }
 
 static bool remove_one(void *ctx, const char *name)
@@ -390,18 +405,180 @@ static void reads_beside_a_writing_job(void **state)
     w->env->ops->index_close(wr.index);
 }
 
+/* --- reads that nobody waits for --- */
+
+struct cold {
+    struct env_read read;
+    int *left;
+    uint8_t *buf;
+};
+
+static void cold_done(struct env_read *read)
+{
+    (*((struct cold *)(void *)read)->left)--;
+}
+
+static bool none_left(void *ctx)
+{
+    return *(int *)ctx == 0;
+}
+
+/* A file that the kernel does not hold any more, as far as it lets itself be told. */
+static struct env_file *cold_file(struct world *w, size_t size)
+{
+    char path[512];
+    struct env_file *file;
+    uint8_t *data = malloc(size);
+    snprintf(path, sizeof path, "%s/cold", w->dir);
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(i * 7 + i / 4096);
+    assert_int_equal(w->env->ops->file_open(w->env, path, ENV_CREATE, &file), OK);
+    assert_int_equal(w->env->ops->file_write(file, 0, &(struct env_iov){data, size}, 1), OK);
+    assert_int_equal(w->env->ops->file_sync(file), OK);
+    free(data);
+    int fd = open(path, O_RDONLY);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(fd);
+    return file;
+}
+
+static void begin_cold(struct world *w, struct cold *c, struct env_file *file, size_t offset)
+{
+    enum { LEN = 100000 };
+    c->buf = malloc(LEN);
+    c->read = (struct env_read){
+        .file = file, .offset = offset, .buf = c->buf, .len = LEN, .done = cold_done};
+    w->env->ops->file_read_later(w->env, &c->read);
+}
+
+/* From the disk, with ends in the middle of pages, more than the ring takes, all at once. */
+static void cold_reads(void **state)
+{
+    enum { COUNT = 300, SIZE = 16 << 20, STEP = 55555 };
+    struct world *w = *state;
+    struct env_file *file = cold_file(w, SIZE);
+    struct cold *reads = calloc(COUNT, sizeof *reads);
+    int left = COUNT;
+    for (size_t i = 0; i < COUNT; i++) {
+        reads[i].left = &left;
+        begin_cold(w, &reads[i], file, i * STEP);
+    }
+    assert_true(w->run_until(w, none_left, &left));
+    assert_int_equal(env_uv_reads_in_flight(w->env), 0);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(reads[i].read.err, OK);
+        assert_int_equal(reads[i].read.got, 100000);
+        for (size_t k = i * STEP; k < i * STEP + 100000; k++)
+            if (reads[i].buf[k - i * STEP] != (uint8_t)(k * 7 + k / 4096))
+                fail_msg("byte %zu of read %zu is not right", k, i);
+        free(reads[i].buf);
+    }
+    free(reads);
+    w->env->ops->file_close(file);
+}
+
+/* The errno of making a ring at all, from a kernel that may not have it or not let us. */
+static bool kernel_has_rings(void)
+{
+    char setting = '0';
+    FILE *f = fopen("/proc/sys/kernel/io_uring_disabled", "r");
+    if (f) {
+        assert_int_equal(fread(&setting, 1, 1, f), 1);
+        fclose(f);
+    }
+    long fd = syscall(SYS_io_uring_setup, 4, &(struct io_uring_params){0});
+    if (fd >= 0)
+        close((int)fd);
+    return setting == '0' && fd >= 0;
+}
+
+static void ring_is_used_where_there_is_one(void **state)
+{
+    struct world *w = *state;
+    cold_reads(state);
+    assert_int_equal(env_uv_reads_by_ring(w->env), kernel_has_rings());
+}
+
+static void workers_read_when_told(void **state)
+{
+    struct world *w = *state;
+    cold_reads(state);
+    assert_false(env_uv_reads_by_ring(w->env));
+}
+
+/* A filter of the kernel takes io_uring away, as containers do. In a child: it stays for good. */
+static int filtered_child(void **state)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        return 1;
+    cold_reads(state);
+    return env_uv_reads_by_ring(((struct world *)*state)->env) ? 2 : 0;
+}
+
+static void workers_read_when_rings_are_forbidden(void **state)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(uv_loop_fork(env_uv_loop(((struct world *)*state)->env)) ? 3 : filtered_child(state));
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* The descriptor cannot be read: the same answer from both. */
+static void later_reads_tell_errors(void **state)
+{
+    struct world *w = *state;
+    struct env_file *file = cold_file(w, 4096);
+    int left = 1, directory = open(w->dir, O_RDONLY | O_DIRECTORY);
+    struct cold c = {.left = &left};
+    assert_int_equal(dup2(directory, posix_file_fd(file)), posix_file_fd(file));
+    close(directory);
+    begin_cold(w, &c, file, 0);
+    assert_true(w->run_until(w, none_left, &left));
+    assert_int_equal(c.read.err, ERR_ISDIR);
+    free(c.buf);
+    w->env->ops->file_close(file);
+}
+
+static int workers_setup(void **state)
+{
+    return setup(state, ENV_UV_READS_BY_WORKERS);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 
 static const struct CMUnitTest uv_only[] = {
-    T(flipped_header_bits),        T(cut_and_garbage_files),
-    T(resident_memory_is_bounded), T(failed_commits_leave_the_old_state),
-    T(little_address_space),       T(commits_survive_kill),
+    T(flipped_header_bits),
+    T(cut_and_garbage_files),
+    T(resident_memory_is_bounded),
+    T(failed_commits_leave_the_old_state),
+    T(little_address_space),
+    T(commits_survive_kill),
     T(reads_beside_a_writing_job),
+    T(ring_is_used_where_there_is_one),
+    T(workers_read_when_rings_are_forbidden),
+    T(later_reads_tell_errors),
+    cmocka_unit_test_setup_teardown(workers_read_when_told, workers_setup, world_teardown),
+    cmocka_unit_test_setup_teardown(later_reads_tell_errors, workers_setup, world_teardown),
 };
 
 int main(void)
 {
     int failed = _cmocka_run_group_tests("env: uv", env_suite, env_suite_count, NULL, NULL);
+    suite_reads = ENV_UV_READS_BY_WORKERS;
+    failed +=
+        _cmocka_run_group_tests("env: uv, workers read", env_suite, env_suite_count, NULL, NULL);
+    suite_reads = ENV_UV_READS_BEST;
     failed += cmocka_run_group_tests_name("uv and LMDB", uv_only, NULL, NULL);
     return failed != 0;
 }
