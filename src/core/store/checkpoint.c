@@ -234,13 +234,25 @@ static void retry(struct store *store)
     store->env->ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
 }
 
+/* The store closes on a full disk: the log needs no more space, so it takes what is left, and the
+ * next start replays it. */
+static void give_up(struct store *store)
+{
+    store->log.sync_wanted = true;
+    log_kick(store);
+    answer_all(&store->checkpoint, ERR_NOSPC);
+}
+
 static void checkpoint_done(struct env_job *job)
 {
     struct checkpoint *cp = (struct checkpoint *)job;
     struct store *store = cp->store;
     cp->running = false;
-    if (cp->err == ERR_NOSPC && !store->closing) {
-        retry(store);
+    if (cp->err == ERR_NOSPC) {
+        if (store->closing)
+            give_up(store);
+        else
+            retry(store);
         store_settle(store);
         return;
     }
