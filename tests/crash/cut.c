@@ -4,8 +4,8 @@
  *
  *     cut [--points N] [--seed S] [--volumes V]
  *
- * Volumes of ROUNDS rounds each, one seed each, until N cuts were survived (PACTFS_TEST_ROUNDS; 2000
- * by default) or V volumes. The same seed does the same again.
+ * Volumes of ROUNDS rounds each, one seed each, until N cuts were survived (PACTFS_TEST_ROUNDS; or
+ * 2000) or V volumes. The same seed does the same again.
  */
 #include <inttypes.h>
 #include <stdarg.h>

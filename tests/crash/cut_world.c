@@ -17,6 +17,7 @@
 #define PATH      "/volume"
 #define LIMIT_NS  UINT64_C(600000000000)
 #define STEPS_MAX 2000000u
+#define REST_NS   UINT64_C(600000000)
 
 /* --- the order of commits --- */
 
@@ -248,6 +249,7 @@ static void bury(struct cut_world *w)
     w->sim = NULL;
     w->env = NULL;
     w->observed_count = 0;
+    w->upkeep_busy = false;
 }
 
 static void set_full(struct cut_world *w, bool full)
@@ -300,7 +302,14 @@ static void recover(struct cut_world *w)
     w->formatting = w->model.count == 0;
     w->format_now = (int64_t)w->env->ops->wall_ns(w->env);
     enum err err = replica_new(w->env, w->store, NODE, 0, 0, &w->replica);
-    if (err && !dead(w) && !(err == ERR_NOSPC && w->full))
+    while (err == ERR_NOSPC && w->full && !dead(w)) { /* there has to be room for the root */
+        set_full(w, false);
+        if (!sim_step(w->sim))
+            cut_fail("a disk that was full once stays so");
+        w->format_now = (int64_t)w->env->ops->wall_ns(w->env);
+        err = replica_new(w->env, w->store, NODE, 0, 0, &w->replica);
+    }
+    if (err && !dead(w))
         cut_fail("the replica manager cannot start: %s", err_name(err));
     harvest(w);
     w->formatting = false;
@@ -334,6 +343,35 @@ static void wait_idle(struct cut_world *w)
     }
 }
 
+static void upkeep_over(struct store_sync *sync, enum err err)
+{
+    (void)err; /* a full disk, or a cut */
+    struct cut_world *w =
+        (struct cut_world *)(void *)((uint8_t *)sync - offsetof(struct cut_world, upkeep));
+    w->upkeep_busy = false;
+}
+
+static void start_upkeep(struct cut_world *w)
+{
+    if (w->upkeep_busy)
+        return;
+    w->upkeep_busy = true;
+    w->upkeep.done = upkeep_over;
+    if (load_below(&w->load, 3))
+        store_clean(w->store, &w->upkeep);
+    else
+        store_checkpoint(w->store, &w->upkeep);
+}
+
+/* Lets time pass in which nobody commits: the cleaner works then. */
+static void rest(struct cut_world *w)
+{
+    uint64_t end = sim_now(w->sim) + REST_NS;
+    wait_idle(w);
+    while (!dead(w) && sim_now(w->sim) < end && sim_step(w->sim))
+        harvest(w);
+}
+
 /* Random operations, several at once, until `count` were started or the power fails. */
 static void work(struct cut_world *w, uint32_t count)
 {
@@ -343,6 +381,12 @@ static void work(struct cut_world *w, uint32_t count)
             cut_fail("no progress");
         if (load_below(&w->load, 100) == 0)
             set_full(w, load_below(&w->load, 3) == 0);
+        if (load_below(&w->load, 60) == 0)
+            start_upkeep(w);
+        if (load_below(&w->load, 150) == 0)
+            rest(w);
+        if (dead(w))
+            return;
         if (!slot || !replica_has_room(w->replica) || load_below(&w->load, 4) == 0) {
             step(w);
             continue;
@@ -369,7 +413,8 @@ static void drain_orphans(struct cut_world *w)
     }
 }
 
-/* Makes everything durable and compares without a cut. `clean`: nothing was orphaned since. */
+/* Makes everything durable and compares without a cut. `clean`: nothing was orphaned since the
+ * start. (An orphan that cannot be reclaimed because the disk is full waits for the next start.) */
 static void settle(struct cut_world *w, bool clean)
 {
     struct recovered found;
@@ -390,14 +435,16 @@ static void settle(struct cut_world *w, bool clean)
     cut_catch_up(w);
     if (found.digest != w->model.digest)
         cut_fail("the volume differs from the one in memory, without a cut");
-    if (clean && found.orphans)
+    if (clean && !w->full && found.orphans)
         cut_fail("%" PRIu64 " orphans are left", found.orphans);
     store_check(w->store);
 }
 
+/* A full disk is no reason to lose anything: then the log has it, and the next start replays it. */
 static void closed(void *ctx, enum err err)
 {
-    (void)err;
+    if (err && err != ERR_NOSPC)
+        cut_fail("closing: %s", err_name(err));
     *(bool *)ctx = true;
 }
 
@@ -428,8 +475,11 @@ static void close_volume(struct cut_world *w)
 static void end_round(struct cut_world *w)
 {
     uint32_t how = load_below(&w->load, 8);
-    if (!dead(w) && how == 0)
+    if (!dead(w) && how == 0) {
+        if (load_below(&w->load, 2))
+            sim_crash_at(w->env, 1 + load_below(&w->load, 12));
         close_volume(w);
+    }
     if (!dead(w) && how == 1) {
         sim_stop(w->env); /* killed: what was written is still in the cache of the machine */
         w->figures->kills++;
@@ -456,8 +506,10 @@ static void one_round(struct cut_world *w)
     if (load_below(&w->load, 4) == 0 && !dead(w))
         settle(w, false);
     end_round(w);
-    set_full(w, false);
-    w->full = false;
+    if (load_below(&w->load, 2)) {
+        set_full(w, false);
+        w->full = false;
+    }
 }
 
 static void format(struct cut_world *w)
@@ -502,6 +554,8 @@ uint64_t cut_volume(uint64_t seed, uint32_t rounds, struct figures *figures)
     bury(&w);
     for (uint32_t i = 0; i < rounds; i++)
         one_round(&w);
+    set_full(&w, false);
+    w.full = false;
     recover(&w);
     sim_crash_at(w.env, 0);
     drain_orphans(&w);

@@ -71,7 +71,8 @@ struct cut_world {
     struct observed *observed;
     uint32_t observed_count, observed_room;
     int64_t format_now;
-    bool formatting, full;
+    struct store_sync upkeep; /* a checkpoint or a cleaning that was asked for */
+    bool upkeep_busy, formatting, full;
     uint64_t died_at; /* virtual time of the last cut */
     struct figures *figures;
     uint64_t trace; /* of everything recovered */
