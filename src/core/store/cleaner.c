@@ -350,6 +350,8 @@ static void checkpoint_ready(struct store_sync *sync, enum err err)
     cleaner->waits_for_checkpoint = false;
     if (err)
         finish_request(cleaner->store, err);
+    else if (!cleaner->stop)
+        again_in(cleaner->store, 0); /* when all is quiet, nothing else would wake it */
 }
 
 /* Nothing can be cleaned now: perhaps after a checkpoint. */
