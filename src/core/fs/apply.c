@@ -59,10 +59,12 @@ enum err fs_apply(struct workspace *ws, const struct fs_volume *volume, const st
     memset(result, 0, sizeof *result);
     if ((unsigned)op->code >= FS_CODE_COUNT || !operations[op->code])
         return ERR_NOSYS;
-    struct fs_call call = {ws, volume, op, result};
+    struct fs_call call = {ws, volume, op, result, false};
     uint64_t mark = ws_mark(ws);
     enum err err = operations[op->code](&call);
     INVARIANT(err != ERR_NEED || ws->need_count > 0);
+    if (call.contradiction)
+        err = ERR_CORRUPT;
     if (err != OK) {
         ws_rollback(ws, mark);
         memset(result, 0, sizeof *result);

@@ -17,7 +17,17 @@ struct fs_call {
     const struct fs_volume *volume;
     const struct fs_op *op;
     struct fs_result *result;
+    bool contradiction; /* objects were found that cannot belong together */
 };
+
+/* A law between objects (a total, a count, a mark). Each object was written by this code, but what
+ * comes from the store is input all the same: where `holds` is false the operation ends with
+ * CORRUPT, whatever it returns, and leaves no writes. Code behind this must be safe either way. */
+static inline bool fs_expect(struct fs_call *call, bool holds)
+{
+    call->contradiction |= !holds;
+    return holds;
+}
 
 static inline struct object_key key_inode(uint64_t ino)
 {

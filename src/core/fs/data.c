@@ -229,7 +229,9 @@ static void zero_part(struct fs_call *call, const struct zeroing *z, uint64_t ch
     uint32_t valid = chunk_valid(z->inode, chunk);
     const uint8_t *old;
     enum err err = get_chunk(call, z->inode->ino, chunk, &old);
-    INVARIANT(err == OK && from < valid);
+    INVARIANT(err == OK);
+    if (!fs_expect(call, from < valid)) /* I3: nothing lies wholly beyond the end */
+        return;
     uint32_t len = to >= valid ? from : valid;
     INVARIANT(len > 0);
     uint8_t *buf = arena_copy(&call->ws->arena, old, len);
@@ -250,7 +252,8 @@ static void punch_block(struct fs_call *call, const struct zeroing *z, const str
     uint32_t gone = block->version.chunks & mask_between(a, b);
     if (!gone)
         return;
-    INVARIANT(z->inode->chunks >= ws_count_chunks(gone));
+    if (!fs_expect(call, z->inode->chunks >= ws_count_chunks(gone))) /* I3 */
+        return;
     z->inode->chunks -= ws_count_chunks(gone);
     if (gone == block->version.chunks)
         ws_delete(call->ws, block->key);
@@ -349,7 +352,8 @@ static enum err cut_block(struct fs_call *call, struct inode *inode, const struc
             return err;
         ws_write_chunks(call->ws, block->key, kept - 1, (struct bytes){old, tail}, NULL);
     }
-    INVARIANT(inode->chunks >= ws_count_chunks(gone));
+    if (!fs_expect(call, inode->chunks >= ws_count_chunks(gone))) /* I3 */
+        return ERR_CORRUPT;
     inode->chunks -= ws_count_chunks(gone);
     if (gone == block->version.chunks)
         ws_delete(call->ws, block->key);

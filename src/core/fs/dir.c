@@ -178,6 +178,15 @@ enum err place_open(struct fs_call *call, uint64_t dir, struct bytes name, struc
     return place_open_second(call, dir, name, NULL, place);
 }
 
+enum err place_inode(struct fs_call *call, const struct place *place, struct inode *out)
+{
+    enum err err = inode_get(call, place->entry->ino, ERR_CORRUPT, out);
+    if (err != OK)
+        return err;
+    return (out->mode & FS_TYPE) == place->entry->type && out->ino != place->dir->ino ? OK
+                                                                                      : ERR_CORRUPT;
+}
+
 /* The first free slot; entries are in order of slot, so it is also the place in the list. */
 static uint32_t free_slot(const struct dir_bucket *bucket)
 {
@@ -207,7 +216,8 @@ void place_remove(struct fs_call *call, struct place *place)
 {
     struct dir_bucket *b = place->bucket;
     struct dir_entry *e = bucket_find(b, place->name);
-    INVARIANT(e != NULL && place->dir->entries > 0);
+    INVARIANT(e != NULL);
+    fs_expect(call, place->dir->entries > 0); /* I4 */
     size_t behind = (size_t)(b->entries + b->count - (e + 1));
     memmove(e, e + 1, behind * sizeof *e);
     b->count--;

@@ -66,6 +66,10 @@ enum err place_open(struct fs_call *call, uint64_t dir, struct bytes name, struc
 enum err place_open_second(struct fs_call *call, uint64_t dir, struct bytes name,
                            struct place *other, struct place *place);
 
+/* The inode that an existing name leads to: NEED, or CORRUPT when there is none, when it is of
+ * another type than the name says, or the directory itself. */
+enum err place_inode(struct fs_call *call, const struct place *place, struct inode *out);
+
 /* Adds a name that is not there: DIR_COLLISION when its bucket is full. Counts dir->entries;
  * neither function writes the directory's inode. */
 enum err place_add(struct fs_call *call, struct place *place, uint64_t ino, uint32_t mode);

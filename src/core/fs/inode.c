@@ -4,6 +4,7 @@
  */
 #include "core/fs/inode.h"
 #include "core/fs/acl.h"
+#include "core/fs/xattr.h"
 
 #include <pactfs.pb-c.h>
 #include <string.h>
@@ -36,9 +37,17 @@ static bool mode_known(uint32_t mode)
     }
 }
 
+/* Only symbolic links have a target; they have no ACLs. So the value stays within its limit. */
+static bool texts_fit(const Pactfs__Inode *m)
+{
+    if ((m->mode & FS_TYPE) != FS_LNK)
+        return m->target.len == 0;
+    return m->target.len <= FS_SYMLINK_MAX && m->acl_access.len == 0 && m->acl_default.len == 0;
+}
+
 static bool acl_absent_or_valid(ProtobufCBinaryData b)
 {
-    return b.len == 0 || acl_valid(from_pb(b));
+    return b.len == 0 || (b.len <= ACL_BYTES_MAX && acl_valid(from_pb(b)));
 }
 
 enum err inode_decode(struct arena *arena, uint64_t ino, struct bytes value, struct inode *out)
@@ -46,7 +55,8 @@ enum err inode_decode(struct arena *arena, uint64_t ino, struct bytes value, str
     ProtobufCAllocator allocator = arena_allocator(arena);
     Pactfs__Inode *m = pactfs__inode__unpack(&allocator, value.len, value.data);
     if (!m || !mode_known(m->mode) || m->size > FS_FILE_MAX ||
-        m->chunks > (m->size + CHUNK_SIZE - 1) / CHUNK_SIZE ||
+        m->chunks > (m->size + CHUNK_SIZE - 1) / CHUNK_SIZE || !texts_fit(m) ||
+        m->xattr_bytes > XATTR_TOTAL_MAX || m->xattr_names > XATTR_NAMES_MAX ||
         !acl_absent_or_valid(m->acl_access) || !acl_absent_or_valid(m->acl_default))
         return ERR_CORRUPT;
     *out = (struct inode){
@@ -118,7 +128,7 @@ void inode_put(struct fs_call *call, const struct inode *inode)
 {
     INVARIANT(mode_known(inode->mode));
     INVARIANT(inode->size <= FS_FILE_MAX);
-    INVARIANT(inode->chunks <= (inode->size + CHUNK_SIZE - 1) / CHUNK_SIZE);
+    fs_expect(call, inode->chunks <= (inode->size + CHUNK_SIZE - 1) / CHUNK_SIZE); /* I3 */
     ws_put(call->ws, key_inode(inode->ino), inode_encode(&call->ws->arena, inode));
 }
 
@@ -164,9 +174,10 @@ void inode_make_orphan(struct fs_call *call, const struct inode *inode)
 
 void inode_unlinked(struct fs_call *call, struct inode *inode)
 {
-    INVARIANT(inode->nlink > 0);
+    if (!fs_expect(call, inode->nlink > 0)) /* I1: the name that goes was one */
+        return;
     if (inode_is_dir(inode)) {
-        INVARIANT(inode->nlink == 2 && inode->entries == 0);
+        fs_expect(call, inode->nlink == 2 && inode->entries == 0);
         inode->nlink = 0;
     } else {
         inode->nlink--;

@@ -54,6 +54,8 @@ static enum err add_names(struct fs_call *call, struct listing *l, const struct 
     call->result->end = !scan->more;
     for (uint32_t i = 0; i < scan->count; i++) {
         struct dir_bucket bucket = {.key = scan->found[i].key};
+        if (bucket.key.sub % DIR_SLOTS) /* cookies would not rise */
+            return ERR_CORRUPT;
         enum err err = bucket_decode(&call->ws->arena, scan->found[i].version.value, &bucket);
         if (err != OK)
             return err;

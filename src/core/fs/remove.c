@@ -15,7 +15,7 @@ static enum err open_victim(struct fs_call *call, struct place *place, struct in
         return err;
     if (!place->entry)
         return ERR_NOENT;
-    err = inode_get(call, place->entry->ino, ERR_CORRUPT, victim);
+    err = place_inode(call, place, victim);
     return err != OK ? err : perm_remove(call, place->dir, victim);
 }
 
@@ -58,7 +58,7 @@ enum err fs_rmdir(struct fs_call *call)
         return ERR_NOTDIR;
     if (victim.entries)
         return ERR_NOTEMPTY;
-    INVARIANT(place.dir->nlink > 2);
+    fs_expect(call, place.dir->nlink > 2); /* I1 */
     place.dir->nlink--;
     finish(call, &place, &victim);
     return OK;

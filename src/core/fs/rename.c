@@ -26,25 +26,31 @@ static enum err open_both(struct fs_call *call, struct renaming *r)
         return err;
     if (r->to.entry)
         ws_want(call->ws, key_inode(r->to.entry->ino));
-    err = inode_get(call, r->from.entry->ino, ERR_CORRUPT, &r->moved);
+    err = place_inode(call, &r->from, &r->moved);
     if (err == OK && r->to.entry)
-        err = inode_get(call, r->to.entry->ino, ERR_CORRUPT, &r->other);
+        err = place_inode(call, &r->to, &r->other);
     return err;
 }
 
-/* INVAL when `dir` is `moved` or lies below it: it would become its own ancestor. */
+/* INVAL when `dir` is `moved` or lies below it: it would become its own ancestor. Parents that go
+ * round in a ring never reach the root: an ancestor is remembered at each power of two, and met
+ * again. */
 static enum err outside(struct fs_call *call, const struct inode *moved, const struct inode *dir)
 {
-    uint64_t at = dir->ino, parent = dir->parent;
-    while (at != FS_ROOT_INO) {
+    uint64_t at = dir->ino, parent = dir->parent, remembered = 0;
+    for (uint64_t steps = 1; at != FS_ROOT_INO; steps++) {
         struct inode above;
         if (at == moved->ino)
             return ERR_INVAL;
         enum err err = inode_get(call, parent, ERR_CORRUPT, &above);
         if (err != OK)
             return err;
+        if (!inode_is_dir(&above) || above.ino == remembered)
+            return ERR_CORRUPT;
         at = above.ino;
         parent = above.parent;
+        if ((steps & (steps - 1)) == 0)
+            remembered = at;
     }
     return moved->ino == FS_ROOT_INO ? ERR_INVAL : OK;
 }
@@ -93,11 +99,12 @@ static enum err may_rename(struct fs_call *call, const struct renaming *r)
 }
 
 /* Puts a directory under another parent. */
-static enum err reparent(struct inode *moved, struct inode *from, struct inode *to)
+static enum err reparent(struct fs_call *call, struct inode *moved, struct inode *from,
+                         struct inode *to)
 {
     if (!inode_is_dir(moved) || from == to)
         return OK;
-    INVARIANT(from->nlink > 2);
+    fs_expect(call, from->nlink > 2); /* I1 */
     if (to->nlink >= FS_LINK_MAX)
         return ERR_MLINK;
     from->nlink--;
@@ -112,7 +119,7 @@ static enum err exchange(struct fs_call *call, struct renaming *r)
     /* counted at once, so that a full directory can exchange too */
     uint32_t in = inode_is_dir(&r->moved), out = inode_is_dir(&r->other);
     if (from != to) {
-        INVARIANT(from->nlink >= 2 + in && to->nlink >= 2 + out);
+        fs_expect(call, from->nlink >= 2 + in && to->nlink >= 2 + out); /* I1 */
         from->nlink = from->nlink - in + out;
         to->nlink = to->nlink - out + in;
         if (in)
@@ -132,10 +139,10 @@ static enum err move(struct fs_call *call, struct renaming *r)
     struct inode *from = r->from.dir, *to = r->to.dir;
     enum err err = OK;
     if (r->other.ino && inode_is_dir(&r->other)) {
-        INVARIANT(to->nlink > 2);
+        fs_expect(call, to->nlink > 2); /* I1 */
         to->nlink--;
     }
-    err = reparent(&r->moved, from, to);
+    err = reparent(call, &r->moved, from, to);
     if (err != OK)
         return err;
     if (r->other.ino) {

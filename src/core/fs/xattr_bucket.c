@@ -116,10 +116,11 @@ enum err xattr_read(struct fs_call *call, const struct xattr_bucket *bucket, con
     return err;
 }
 
-static void count_out(struct inode *inode, const struct xattr *x)
+static void count_out(struct fs_call *call, struct inode *inode, const struct xattr *x)
 {
     uint64_t bytes = x->name.len + xattr_length(x);
-    INVARIANT(inode->xattr_bytes >= bytes && inode->xattr_names > x->name.len);
+    if (!fs_expect(call, inode->xattr_bytes >= bytes && inode->xattr_names > x->name.len)) /* I6 */
+        return;
     inode->xattr_bytes -= bytes;
     inode->xattr_names -= x->name.len + 1;
 }
@@ -129,7 +130,7 @@ void xattr_take(struct fs_call *call, struct inode *inode, struct xattr_bucket *
 {
     if (x->long_length)
         ws_delete(call->ws, key_long(bucket, x));
-    count_out(inode, x);
+    count_out(call, inode, x);
     size_t behind = (size_t)(bucket->list + bucket->count - (x + 1));
     memmove(x, x + 1, behind * sizeof *x);
     bucket->count--;
@@ -160,7 +161,7 @@ enum err xattr_store(struct fs_call *call, struct inode *inode, struct xattr_buc
     if (x) {
         if (x->long_length)
             ws_delete(call->ws, key_long(bucket, x));
-        count_out(inode, x);
+        count_out(call, inode, x);
     } else {
         x = make_room(bucket, set->name);
     }
@@ -176,8 +177,9 @@ enum err xattr_store(struct fs_call *call, struct inode *inode, struct xattr_buc
     if (!value.data) {
         x->long_length = (uint32_t)set->value.len;
         value = encode(&call->ws->arena, bucket);
-        INVARIANT(value.data != NULL);
     }
+    if (!value.data)
+        return ERR_XATTR_NOSPC;
     ws_put(call->ws, bucket->key, value);
     if (x->long_length)
         ws_write_chunks(call->ws, key_long(bucket, x), 0, set->value, NULL);
