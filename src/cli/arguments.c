@@ -57,6 +57,7 @@ static int take_option(const struct command *command, char **argv, int *at,
         arguments->json |= strcmp(option, "--json") == 0;
         arguments->help |= strcmp(option, "--help") == 0;
         arguments->allow_other |= strcmp(option, "--allow-other") == 0;
+        arguments->rebuild_index |= strcmp(option, "--rebuild-index") == 0;
         return EXIT_DONE;
     }
     *value = given ? given + 1 : argv[++*at];

@@ -32,7 +32,7 @@ struct arguments {
     unsigned word_count;
     const char *mount; /* --mount DIR */
     const char *ready; /* --ready-fd N */
-    bool json, help, allow_other;
+    bool json, help, allow_other, rebuild_index;
 };
 
 struct command {

@@ -136,13 +136,14 @@ _Noreturn static void become_node(const struct up *up, int ready_fd)
         dup2(null, STDERR_FILENO) < 0 || chdir("/") != 0)
         _exit(1);
     fcntl(ready_fd, F_SETFD, 0);
-    const char *argv[] = {"pactfs",  "serve", "--ready-fd", fd,   "--mount",
-                          up->mount, "--",    up->home,     NULL, NULL};
-    if (up->arguments->allow_other) {
-        argv[6] = "--allow-other";
-        argv[7] = "--";
-        argv[8] = up->home;
-    }
+    const char *argv[11] = {"pactfs", "serve", "--ready-fd", fd, "--mount", up->mount};
+    unsigned count = 6;
+    if (up->arguments->allow_other)
+        argv[count++] = "--allow-other";
+    if (up->arguments->rebuild_index)
+        argv[count++] = "--rebuild-index";
+    argv[count++] = "--";
+    argv[count] = up->home;
     execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
     _exit(1);
 }
@@ -211,7 +212,11 @@ int command_up(const struct arguments *arguments)
         make_default_parents(up.home);
     if (!client_open(&client, up.home))
         return start_new(&up);
-    int code = join_running(&up, &client);
+    int code = arguments->rebuild_index
+                   ? complain("the volume in %s is running, and its index can be rebuilt only at "
+                              "the start; stop it first: pactfs down '%s'",
+                              up.home, up.home)
+                   : join_running(&up, &client);
     client_close(&client);
     return code;
 }
@@ -233,7 +238,8 @@ int command_serve(const struct arguments *arguments)
     struct node_options options = {.home = home,
                                    .ready_fd = -1,
                                    .background = arguments->ready != NULL,
-                                   .allow_other = arguments->allow_other};
+                                   .allow_other = arguments->allow_other,
+                                   .rebuild_index = arguments->rebuild_index};
     if (arguments->ready && (options.ready_fd = ready_descriptor(arguments->ready)) < 0)
         return complain("--ready-fd names no open descriptor; it is for pactfs up");
     if (resolve_home(arguments->words[0], home, &error) != OK ||

@@ -211,10 +211,12 @@ static void open_loop(struct node *node)
     signal(SIGHUP, SIG_IGN);
 }
 
-static enum err open_volume(struct node *node, struct store_error *error)
+static enum err open_volume(struct node *node, bool rebuild_index, struct store_error *error)
 {
-    struct store_options options = {
-        .path = node->home.volume, .node = 1, .limits = store_limits_default()};
+    struct store_options options = {.path = node->home.volume,
+                                    .node = 1,
+                                    .limits = store_limits_default(),
+                                    .rebuild_index = rebuild_index};
     enum err err = env_uv_new(&node->loop, &node->env);
     if (err == OK)
         err = home_make_volume(node->env, &node->home, &node->made_volume, error);
@@ -255,7 +257,7 @@ static enum err start(struct node *node, const struct node_options *options,
     if (err == OK)
         err = journal_open(node, error);
     if (err == OK)
-        err = open_volume(node, error);
+        err = open_volume(node, options->rebuild_index, error);
     if (err == OK)
         err = open_outside(node, options->mount, error);
     if (err != OK && !error->text[0])

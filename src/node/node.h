@@ -15,13 +15,14 @@
 #define NODE_STOP_MS 60000u /* a stop that takes longer ends the process */
 
 struct node_options {
-    const char *home;  /* absolute */
-    const char *mount; /* absolute, or NULL: not mounted yet */
-    int ready_fd;      /* where one line of JSON goes when the volume is usable or cannot be:
+    const char *home;   /* absolute */
+    const char *mount;  /* absolute, or NULL: not mounted yet */
+    int ready_fd;       /* where one line of JSON goes when the volume is usable or cannot be:
                           {"ok":true,...} or {"ok":false,"error":"a sentence"}. -1: none, the
                           sentence goes to stderr. Closed afterwards. */
-    bool background;   /* stdout and stderr become HOME/log */
-    bool allow_other;  /* of the mount; root always allows others */
+    bool background;    /* stdout and stderr become HOME/log */
+    bool allow_other;   /* of the mount; root always allows others */
+    bool rebuild_index; /* of the store, before anything else */
 };
 
 /* Runs a node until SIGTERM, SIGINT or a stop request. Returns the exit code: 0 after a clean stop,

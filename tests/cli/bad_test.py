@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Bad input: each refused with a sentence, exit code not zero, and nothing changed."""
 import fcntl
+import json
 import os
 import socket
 import subprocess
@@ -110,6 +111,18 @@ class Bad(volume.Case):
         segment = self.segments()[0]
         os.truncate(segment, os.path.getsize(segment) // 2)
         self.damaged([os.path.basename(segment)])
+
+    def test_rebuild_index(self):
+        data = os.urandom(1 << 20)
+        self.make_volume(data, files=3)
+        self.good('up', self.home, '--mount', self.mount, '--rebuild-index')
+        self.assertIn('replayed', json.dumps(self.status()))
+        for i in range(3):
+            with open(os.path.join(self.mount, f'file{i}'), 'rb') as file:
+                self.assertEqual(file.read(), data)
+        self.bad('up', self.home, '--rebuild-index', says=['is running', 'pactfs down'])
+        self.assertTrue(self.status()['running'])
+        self.assertIn('clean', self.good('scrub', self.home))
 
     def test_in_use(self):
         self.make_volume()
