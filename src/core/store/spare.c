@@ -107,7 +107,11 @@ enum err spare_first(struct store *store)
     spare_make(&spare);
     take_over(&spare);
     store->full = spare.err == ERR_NOSPC;
-    return store->full ? OK : spare.err; /* a full disk can still be read */
+    if (!store->full)
+        return spare.err;
+    /* a full disk can still be read, and need not stay full */
+    store->env->ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
+    return OK;
 }
 
 void spare_timer_fired(struct env_timer *timer)
