@@ -71,11 +71,11 @@ int main(int argc, char **argv)
             return 2;
     }
     clock_t start = clock();
-    must_repeat(seed);
     for (uint64_t n = 0; n < volumes && figures.points < points; n++) {
         seed_now = seed + n;
         cut_volume(seed_now, ROUNDS, &figures);
     }
+    must_repeat(seed);
     say_figures((double)(clock() - start) / CLOCKS_PER_SEC);
     return 0;
 }
