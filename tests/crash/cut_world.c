@@ -302,7 +302,8 @@ static void recover(struct cut_world *w)
     w->formatting = w->model.count == 0;
     w->format_now = (int64_t)w->env->ops->wall_ns(w->env);
     enum err err = replica_new(w->env, w->store, NODE, 0, 0, &w->replica);
-    while (err == ERR_NOSPC && w->full && !dead(w)) { /* there has to be room for the root */
+    /* there has to be room for the root */
+    while ((err == ERR_NOSPC || err == ERR_AGAIN) && w->full && !dead(w)) {
         set_full(w, false);
         if (!sim_step(w->sim))
             cut_fail("a disk that was full once stays so");
