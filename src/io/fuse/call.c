@@ -29,6 +29,7 @@ static int64_t file_time(void)
 static void call_done(struct request *request)
 {
     struct call *call = request->ctx;
+    mount_answers(call->mount);
     call->reply(call);
 }
 

@@ -40,6 +40,7 @@
 
 #define DRAIN_MOST      64u /* requests handled before the loop looks at something else */
 #define SPIN_DEFAULT_US 50u
+#define SPIN_READ_US    200u /* longer than that, while the disk reads for us */
 #define READAHEAD_KB    1024u
 #define BACKGROUND      128u /* requests of read-ahead and write-back at once */
 #define UNMOUNT_MOST_MS 10000u
@@ -131,21 +132,45 @@ static uint32_t drain(struct mount *mount)
     return count;
 }
 
-/* After a request the next one is often microseconds away; looking for it is cheaper than going to
- * sleep and being woken. */
+static void look_again(uv_idle_t *idle);
+
+/* After a request or an answer the next request is often microseconds away; looking for it is
+ * cheaper than going to sleep and being woken. */
+static void look_for_more(struct mount *mount)
+{
+    if (!mount->options.spin_us)
+        return;
+    mount->spin_until = uv_hrtime() + mount->options.spin_us * UINT64_C(1000);
+    if (!mount->spinning)
+        mount->spinning = uv_idle_start(&mount->idle, look_again) == 0;
+}
+
+/* So is what the disk was asked for, though not quite as near. */
+static bool worth_looking(const struct mount *mount)
+{
+    uint64_t late = env_uv_reads_in_flight(mount->env) ? SPIN_READ_US * UINT64_C(1000) : 0;
+    return uv_hrtime() < mount->spin_until + late;
+}
+
 static void look_again(uv_idle_t *idle)
 {
     struct mount *mount = idle->data;
-    uint64_t now = uv_hrtime();
     if (drain(mount) > 0) {
         mount->status.spins_won++;
-        mount->spin_until = uv_hrtime() + mount->options.spin_us * UINT64_C(1000);
-    } else if (now >= mount->spin_until && mount->spinning) {
+        if (mount->spinning)
+            look_for_more(mount);
+    } else if (mount->spinning && !worth_looking(mount)) {
         uv_idle_stop(idle);
         mount->spinning = false;
     } else {
         sched_yield(); /* the program whose next request is awaited may need this very processor */
     }
+}
+
+void mount_answers(struct mount *mount)
+{
+    if (mount->polling)
+        look_for_more(mount);
 }
 
 static void readable(uv_poll_t *poll, int status, int events)
@@ -163,11 +188,8 @@ static void readable(uv_poll_t *poll, int status, int events)
         return;
     if (status < 0)
         start_reading(mount);
-    if (!count || !mount->options.spin_us)
-        return;
-    mount->spin_until = uv_hrtime() + mount->options.spin_us * UINT64_C(1000);
-    if (!mount->spinning)
-        mount->spinning = uv_idle_start(&mount->idle, look_again) == 0;
+    if (count)
+        look_for_more(mount);
 }
 
 /* --- the conversation's beginning --- */

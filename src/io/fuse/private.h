@@ -90,6 +90,9 @@ void entry_param(const struct fs_attr *attr, struct fuse_entry_param *e);
 /* Called when a call has ended: a mount that is closing may have waited for it. */
 void mount_ended_call(struct mount *mount);
 
+/* Called before an answer that took a while: whoever waited for it may soon ask for more. */
+void mount_answers(struct mount *mount);
+
 /* --- wire.c --- */
 
 /* Gives the request in mount->current to libfuse, or handles it when libfuse 3.14 does not know it.

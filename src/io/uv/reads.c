@@ -6,8 +6,8 @@
  * idle several times the cost of the read itself. io_uring takes a buffered read, lets the disk
  * fetch the pages, and tells the loop. liburing is the kernel authors' own small library for it;
  * its memory barriers are not for us to write a second time. Where the kernel does not let us
- * (io_uring_disabled, seccomp, RLIMIT_MEMLOCK, an old kernel), and for whatever a ring refuses, a
- * worker reads.
+ * (io_uring_disabled, seccomp, RLIMIT_MEMLOCK, an old kernel), for whatever a ring refuses, and for
+ * long reads, a worker reads.
  *
  * Definitions
  *   waiting    begun, and not yet in the ring
@@ -29,7 +29,7 @@
 #include "io/uv/files.h"
 
 #define RING_SIZE 128u
-#define READ_MOST (1u << 30) /* bytes asked for at once */
+#define RING_MOST 65536u /* to copy more costs more than a hand-over: a worker does it beside us */
 
 struct reads {
     struct env *env;
@@ -129,11 +129,10 @@ static void fill_ring(struct reads *reads)
 {
     while (reads->waiting && reads->in_flight < RING_SIZE) {
         struct env_read *read = take_waiting(reads);
-        size_t left = read->len - read->got;
         struct io_uring_sqe *sqe = io_uring_get_sqe(&reads->ring);
         INVARIANT(sqe != NULL); /* U1 */
         io_uring_prep_read(sqe, posix_file_fd(read->file), (char *)read->buf + read->got,
-                           left < READ_MOST ? (unsigned)left : READ_MOST, read->offset + read->got);
+                           (unsigned)(read->len - read->got), read->offset + read->got);
         io_uring_sqe_set_data(sqe, read);
         if (reads->in_flight++ == 0)
             uv_ref((uv_handle_t *)&reads->poll);
@@ -224,7 +223,7 @@ void reads_start(struct reads *reads, struct env_read *read)
     read->err = OK;
     if (!reads->tried)
         start(reads);
-    if (reads->usable)
+    if (reads->usable && read->len <= RING_MOST)
         append(reads, read);
     else
         read_by_worker(reads, read);

@@ -407,6 +407,8 @@ static void reads_beside_a_writing_job(void **state)
 
 /* --- reads that nobody waits for --- */
 
+#define COLD 50000u
+
 struct cold {
     struct env_read read;
     int *left;
@@ -444,10 +446,9 @@ static struct env_file *cold_file(struct world *w, size_t size)
 
 static void begin_cold(struct world *w, struct cold *c, struct env_file *file, size_t offset)
 {
-    enum { LEN = 100000 };
-    c->buf = malloc(LEN);
+    c->buf = malloc(COLD);
     c->read = (struct env_read){
-        .file = file, .offset = offset, .buf = c->buf, .len = LEN, .done = cold_done};
+        .file = file, .offset = offset, .buf = c->buf, .len = COLD, .done = cold_done};
     w->env->ops->file_read_later(w->env, &c->read);
 }
 
@@ -467,8 +468,8 @@ static void cold_reads(void **state)
     assert_int_equal(env_uv_reads_in_flight(w->env), 0);
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(reads[i].read.err, OK);
-        assert_int_equal(reads[i].read.got, 100000);
-        for (size_t k = i * STEP; k < i * STEP + 100000; k++)
+        assert_int_equal(reads[i].read.got, COLD);
+        for (size_t k = i * STEP; k < i * STEP + COLD; k++)
             if (reads[i].buf[k - i * STEP] != (uint8_t)(k * 7 + k / 4096))
                 fail_msg("byte %zu of read %zu is not right", k, i);
         free(reads[i].buf);
@@ -477,7 +478,7 @@ static void cold_reads(void **state)
     w->env->ops->file_close(file);
 }
 
-/* The errno of making a ring at all, from a kernel that may not have it or not let us. */
+/* Whether there is such a kernel and it lets us. */
 static bool kernel_has_rings(void)
 {
     char setting = '0';
