@@ -16,8 +16,8 @@
  *   P3  Nor smaller than what was committed limits.unsynced_ns (and the time of two jobs) before.
  *   P4  The recovered volume passes the structural check; once what crashes orphaned has been
  *       reclaimed, no orphan is left.
- *   P5  Every record and index entry can be read, and the store's own laws hold. In the end an index
- *       made again from the log says the same.
+ *   P5  Every record and index entry can be read, and the store's own laws hold. In the end an
+ *       index made again from the log says the same.
  *   P6  The volume can be used as before.
  */
 #ifndef PACTFS_TESTS_CRASH_CUT_WORLD_H
