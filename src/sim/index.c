@@ -535,3 +535,20 @@ uint64_t sim_index_bytes(struct env_index *index)
 {
     return index->map->bytes;
 }
+
+enum err sim_index_verify(struct env_index *index,
+                          bool (*sound)(struct bytes key, struct bytes value))
+{
+    struct entry *entry;
+    if (index->node->dead)
+        return ERR_CRASHED;
+    if (index->map->damaged)
+        return ERR_INDEX;
+    RB_FOREACH(entry, entries, &index->map->entries)
+    {
+        const struct version *v = seen(index, entry);
+        if (v && !sound((struct bytes){entry->key, entry->len}, (struct bytes){v->value, v->len}))
+            return ERR_INDEX;
+    }
+    return OK;
+}

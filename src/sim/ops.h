@@ -45,5 +45,7 @@ enum err sim_batch_delete(struct env_batch *batch, struct bytes key);
 enum err sim_batch_commit(struct env_batch *batch);
 void sim_batch_abort(struct env_batch *batch);
 uint64_t sim_index_bytes(struct env_index *index);
+enum err sim_index_verify(struct env_index *index,
+                          bool (*sound)(struct bytes key, struct bytes value));
 
 #endif

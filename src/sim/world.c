@@ -469,5 +469,6 @@ const struct env_ops sim_ops = {
     .batch_commit = sim_batch_commit,
     .batch_abort = sim_batch_abort,
     .index_bytes = sim_index_bytes,
+    .index_verify = sim_index_verify,
     .log = env_log,
 };

@@ -159,6 +159,11 @@ struct env_ops {
     enum err (*batch_commit)(struct env_batch *batch);
     void (*batch_abort)(struct env_batch *batch);
     uint64_t (*index_bytes)(struct env_index *index); /* bytes on disk in use by live entries */
+    /* Looks at the whole index as it is on the disk, in a way that damage cannot harm: OK when
+     * nothing was lost or moved, and `sound` says so of each entry; INDEX otherwise; or IO.
+     * Blocking; before the loop runs or from a job, beside reads and a batch. */
+    enum err (*index_verify)(struct env_index *index,
+                             bool (*sound)(struct bytes key, struct bytes value));
 
     /* One line for the log of the process. */
     void (*log)(struct env *env, const char *line);

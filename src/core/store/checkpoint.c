@@ -68,6 +68,17 @@ enum err meta_decode(struct bytes value, struct meta *meta)
                : ERR_CORRUPT;
 }
 
+bool index_entry_sound(struct bytes key, struct bytes value)
+{
+    struct segment segment;
+    struct meta meta;
+    if (key.len == INDEX_KEY)
+        return index_version_sound(key, value);
+    if (key.len == 1 && key.data[0] == INDEX_META)
+        return meta_decode(value, &meta) == OK;
+    return key.len == 5 && key.data[0] == INDEX_SEGMENT && segment_decode(value, &segment) == OK;
+}
+
 static void segment_key(uint32_t number, uint8_t key[5])
 {
     struct cursor c = cursor_over(key, 5);

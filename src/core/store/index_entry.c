@@ -115,6 +115,15 @@ size_t index_value_encode(const struct object_key *object, const struct version 
     return len + 4;
 }
 
+bool index_version_sound(struct bytes key, struct bytes value)
+{
+    if (key.len != INDEX_KEY || value.len < 4)
+        return false;
+    struct cursor tail = cursor_over(value.data + value.len - 4, 4);
+    return get_u32(&tail) ==
+           (uint32_t)checksum64(value.data, value.len - 4, checksum64(key.data, key.len, 0));
+}
+
 static bool get_run(struct cursor *c, struct version *version)
 {
     uint32_t first = get_u8(c), n = get_u8(c);

@@ -64,6 +64,11 @@ size_t index_value_encode(const struct object_key *object, const struct version 
 enum err index_value_decode(const struct object_key *object, struct stamp stamp, struct bytes value,
                             struct version *version);
 
+/* True when the checksum of an entry, of whatever kind, says that key and value are as they were
+ * written. */
+bool index_entry_sound(struct bytes key, struct bytes value);
+bool index_version_sound(struct bytes key, struct bytes value); /* likewise, of a version */
+
 /* The bit map of chunks that hold data. */
 uint32_t version_chunks(const struct version *version);
 bool version_present(const struct version *version);

@@ -87,6 +87,21 @@ static bool file_exists(const struct replay *replay, uint32_t number)
 
 /* --- the index --- */
 
+/* LMDB and its like trust what they find: nothing is read before all of it was looked at. */
+static enum err open_verified(struct store *store, const char *path)
+{
+    const struct env_ops *ops = store->env->ops;
+    enum err err = ops->index_open(store->env, path, &store->index);
+    if (err)
+        return err;
+    err = ops->index_verify(store->index, index_entry_sound);
+    if (err) {
+        ops->index_close(store->index);
+        store->index = NULL;
+    }
+    return err;
+}
+
 static enum err open_index(struct replay *replay)
 {
     struct store *store = replay->store;
@@ -95,13 +110,18 @@ static enum err open_index(struct replay *replay)
     snprintf(path, sizeof path, "%s/index", store->path);
     if (store->rebuild && !store->read_only)
         ops->index_remove(store->env, path);
-    enum err err = ops->index_open(store->env, path, &store->index);
+    enum err err = open_verified(store, path);
     if (err == ERR_INDEX && !store->read_only) {
         ops->log(store->env, "the index is damaged; it is made again from the log");
         ops->index_remove(store->env, path);
         store->counters.problems++;
-        err = ops->index_open(store->env, path, &store->index);
+        err = open_verified(store, path);
     }
+    if (err == ERR_INDEX)
+        return store_error_set(replay->error, err,
+                               "The index %s is damaged. Nothing is lost by that: pactfs up makes "
+                               "it again from the log.",
+                               path);
     if (err)
         return store_error_set(replay->error, err, "The index %s cannot be opened: %s.", path,
                                err_text(err));

@@ -3,8 +3,8 @@
  * scrub.c: verifying every checksum, in steps beside other work.
  *
  * First the segments, as they were when the scrub began: a job reads some records and verifies
- * frames and payloads. Then the index: every entry's checksum, and that its place lies inside a
- * segment that exists.
+ * frames and payloads. Then the index: as a whole in one job (its structure and every entry's
+ * checksum), then that each entry's place lies inside a segment that exists.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +29,8 @@ struct scrubbing {
     uint64_t *ends;
     uint32_t count, current;
     bool open, ended;
+    bool verified; /* the index as a whole was looked at */
+    enum err index_err;
     struct segment *segment;
     struct segment_reader reader;
     struct arena arena;
@@ -194,6 +196,16 @@ static bool places_known(const struct store *store, const struct version *versio
     return true;
 }
 
+static void report_index(struct scrubbing *s, const char *what)
+{
+    char path[STORE_PATH_MAX + 8];
+    snprintf(path, sizeof path, "%s/index", s->store->path);
+    s->scrub->problems++;
+    s->store->counters.problems++;
+    if (s->scrub->problem)
+        s->scrub->problem(s->scrub, path, 0, what);
+}
+
 static void check_object(struct scrubbing *s, const struct object_key *key)
 {
     struct version version;
@@ -204,12 +216,29 @@ static void check_object(struct scrubbing *s, const struct object_key *key)
     snprintf(what, sizeof what, "the index entry of %s is %s",
              object_key_print(key, name, sizeof name),
              err ? "damaged" : "wrong: it refers to a place that does not exist");
-    char path[STORE_PATH_MAX + 8];
-    snprintf(path, sizeof path, "%s/index", s->store->path);
-    s->scrub->problems++;
-    s->store->counters.problems++;
-    if (s->scrub->problem)
-        s->scrub->problem(s->scrub, path, 0, what);
+    report_index(s, what);
+}
+
+static void verify_run(struct env_job *job)
+{
+    struct scrubbing *s = (struct scrubbing *)job;
+    s->index_err = s->store->env->ops->index_verify(s->store->index, index_entry_sound);
+}
+
+/* What is damaged must not be walked. */
+static void verify_done(struct env_job *job)
+{
+    struct scrubbing *s = (struct scrubbing *)job;
+    s->verified = true;
+    if (s->index_err == ERR_INDEX) {
+        report_index(s, "the index is damaged; stop the volume and start it again: it makes the "
+                        "index again from the log");
+        finish(s, OK);
+    } else if (s->index_err) {
+        finish(s, s->index_err);
+    } else {
+        step(s);
+    }
 }
 
 static bool check_index(struct scrubbing *s, enum err *err)
@@ -248,6 +277,12 @@ static void step(struct scrubbing *s)
     }
     if (s->open)
         close_segment(s);
+    if (!s->store->closing && !s->verified) {
+        s->job.run = verify_run;
+        s->job.done = verify_done;
+        s->store->env->ops->submit(s->store->env, &s->job);
+        return;
+    }
     s->store->env->ops->timer_start(s->store->env, &s->timer, 0);
 }
 

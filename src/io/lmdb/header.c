@@ -44,6 +44,7 @@
 struct tree {
     uint32_t pad; /* of the first tree: the page size */
     uint16_t flags, depth;
+    uint64_t branches, leaves, overflow, entries;
     uint64_t root;
 };
 
@@ -92,7 +93,10 @@ static struct tree get_tree(struct cursor *c)
     tree.pad = get_u32(c);
     tree.flags = get_u16(c);
     tree.depth = get_u16(c);
-    get_bytes(c, 4 * sizeof(uint64_t)); /* counts of pages and entries */
+    tree.branches = get_u64(c);
+    tree.leaves = get_u64(c);
+    tree.overflow = get_u64(c);
+    tree.entries = get_u64(c);
     tree.root = get_u64(c);
     return tree;
 }
@@ -214,6 +218,16 @@ static enum err check_trees(int fd, const struct meta *meta)
     return err ? err : check_guard(fd, meta);
 }
 
+static struct lmdb_tree tree_out(const struct tree *tree)
+{
+    return (struct lmdb_tree){.depth = tree->depth,
+                              .root = tree->root,
+                              .branches = tree->branches,
+                              .leaves = tree->leaves,
+                              .overflow = tree->overflow,
+                              .entries = tree->entries};
+}
+
 static enum err check(int fd, struct lmdb_header *out)
 {
     struct meta metas[2];
@@ -238,7 +252,8 @@ static enum err check(int fd, struct lmdb_header *out)
         return ERR_INDEX;
     for (int i = 0; i < 2 && !err; i++)
         err = check_trees(fd, &metas[i]);
-    *out = (struct lmdb_header){size, newest->last_page, newest->txn};
+    *out = (struct lmdb_header){size, newest->last_page, newest->txn, tree_out(&newest->trees[0]),
+                                tree_out(&newest->trees[1])};
     return err;
 }
 

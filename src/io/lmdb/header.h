@@ -15,10 +15,18 @@
 #define LMDB_GUARD_LEN   65u /* of the key: bytes of 0xff */
 #define LMDB_GUARD_BYTES 16u /* of the value: transaction, entries */
 
+struct lmdb_tree {
+    uint16_t depth; /* 0: empty */
+    uint64_t root;
+    uint64_t branches, leaves, overflow; /* pages */
+    uint64_t entries;
+};
+
 struct lmdb_header {
     uint32_t page_size;
-    uint64_t last_page; /* the highest page number in use by the newest commit */
-    uint64_t txn;       /* of the newest commit; 0: nothing was ever committed */
+    uint64_t last_page;                   /* the highest page number in use by the newest commit */
+    uint64_t txn;                         /* of the newest commit; 0: nothing was ever committed */
+    struct lmdb_tree free_pages, entries; /* of the newest commit */
 };
 
 /* Reads and checks the two headers, and that each leads to the guard of its own commit. OK; NOENT

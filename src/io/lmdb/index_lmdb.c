@@ -30,6 +30,7 @@
 
 #include "core/base/assert.h"
 #include "io/lmdb/header.h"
+#include "io/lmdb/verify.h"
 
 #define KEY_MAX       64u
 #define VALUE_MAX     8192u
@@ -41,6 +42,7 @@
 #define RESIDENT_MOST ((size_t)64 << 20)
 #define LOOK_EVERY    2048u /* calls between two looks at the memory in use */
 #define PATH_MOST     4096u
+#define VERIFY_TRIES  8 /* beside commits that follow one another quickly */
 
 struct env_index {
     struct env *owner;
@@ -313,8 +315,8 @@ static enum err open_checked(struct env_index *index, const char *path, const ch
         return err;
     index->page_size = header.page_size;
     int fd;
-    if (mdb_env_get_fd(index->env, &fd) == 0)
-        fcntl(fd, F_SETFD, FD_CLOEXEC); /* LMDB leaves it open to programs we start */
+    INVARIANT(mdb_env_get_fd(index->env, &fd) == 0);
+    fcntl(fd, F_SETFD, FD_CLOEXEC); /* LMDB leaves it open to programs we start */
     if (fresh && index->read_only)
         return ERR_READ_ONLY;
     if (!index->read_only)
@@ -567,4 +569,32 @@ uint64_t index_lmdb_bytes(struct env_index *index)
     INVARIANT(mdb_stat(index->reader, index->dbi, &stat) == 0);
     return (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
            (uint64_t)stat.ms_psize;
+}
+
+/* Pages of a commit may be used again, or be given back, two commits later: then the next one is
+ * looked at. */
+static enum err verify_newest(const char *file, int fd,
+                              bool (*sound)(struct bytes key, struct bytes value))
+{
+    struct lmdb_header header, later;
+    for (int i = 0;; i++) {
+        enum err err = lmdb_header_read(file, &header);
+        if (!err)
+            err = lmdb_verify(fd, &header, sound);
+        if (err != ERR_INDEX || i == VERIFY_TRIES)
+            return err;
+        if (lmdb_header_read(file, &later) == OK && later.txn == header.txn)
+            return err;
+    }
+}
+
+enum err index_lmdb_verify(struct env_index *index,
+                           bool (*sound)(struct bytes key, struct bytes value))
+{
+    char file[PATH_MOST];
+    const char *path;
+    int fd;
+    INVARIANT(mdb_env_get_path(index->env, &path) == 0 && mdb_env_get_fd(index->env, &fd) == 0);
+    enum err err = file_in(path, "data.mdb", file);
+    return err ? err : verify_newest(file, fd, sound);
 }

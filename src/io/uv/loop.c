@@ -234,6 +234,7 @@ static const struct env_ops uv_ops = {
     .batch_commit = index_lmdb_batch_commit,
     .batch_abort = index_lmdb_batch_abort,
     .index_bytes = index_lmdb_bytes,
+    .index_verify = index_lmdb_verify,
     .log = log_line,
 };
 

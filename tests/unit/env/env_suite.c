@@ -581,6 +581,30 @@ static void index_snapshot_isolation(void **state)
     ops->index_close(index);
 }
 
+static bool not_bad(struct bytes key, struct bytes value)
+{
+    return key.len == 1 && !(value.len == 3 && memcmp(value.data, "bad", 3) == 0);
+}
+
+static void index_is_verified(void **state)
+{
+    struct world *w = world_of(state);
+    const struct env_ops *ops = w->env->ops;
+    struct env_index *index = open_index(w);
+    assert_int_equal(ops->index_verify(index, not_bad), OK);
+    struct env_batch *batch = begin(w, index);
+    assert_int_equal(ops->batch_put(batch, text("a"), text("good")), OK);
+    assert_int_equal(ops->batch_commit(batch), OK);
+    assert_int_equal(ops->index_refresh(index), OK);
+    assert_int_equal(ops->index_verify(index, not_bad), OK);
+    batch = begin(w, index);
+    assert_int_equal(ops->batch_put(batch, text("b"), text("bad")), OK);
+    assert_int_equal(ops->batch_commit(batch), OK);
+    assert_int_equal(ops->index_refresh(index), OK);
+    assert_int_equal(ops->index_verify(index, not_bad), ERR_INDEX);
+    ops->index_close(index);
+}
+
 static void index_abort_leaves_nothing(void **state)
 {
     struct world *w = world_of(state);
@@ -755,6 +779,7 @@ static const struct CMUnitTest tests[] = {
     T(renames_replace),
     T(directories),
     T(index_snapshot_isolation),
+    T(index_is_verified),
     T(index_abort_leaves_nothing),
     T(index_survives_reopen_and_remove_empties),
     T(cursors_walk_in_order),
