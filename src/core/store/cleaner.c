@@ -127,6 +127,7 @@ static void doom(struct store *store, struct segment *segment)
     segment->state = SEGMENT_DOOMED;
     segment->doomed_at = store->checkpoint.number + 1;
     store->doomed++;
+    store->cleaner->untidy = true;
     checkpoint_segment_gone(store, segment->number);
     segments_sum(&store->segments);
 }
@@ -354,14 +355,16 @@ static void checkpoint_ready(struct store_sync *sync, enum err err)
         again_in(cleaner->store, 0); /* when all is quiet, nothing else would wake it */
 }
 
-/* Nothing can be cleaned now: perhaps after a checkpoint. */
+/* Nothing can be cleaned now: perhaps after a checkpoint. The last one of a cleaning has little to
+ * write. */
 static void rest_or_checkpoint(struct store *store, bool later)
 {
     struct cleaner *cleaner = store->cleaner;
-    if (!later) {
+    if (!later && !cleaner->untidy) {
         finish_request(store, OK);
         return;
     }
+    cleaner->untidy = later;
     cleaner->waits_for_checkpoint = true;
     cleaner->checkpoint.done = checkpoint_ready;
     checkpoint_start(store, &cleaner->checkpoint);
@@ -375,7 +378,8 @@ void cleaner_kick(struct store *store)
         cleaner->waits_for_checkpoint)
         return;
     enum need how = need(store);
-    if (how == REST && !cleaner->victim && !store->sweep_wanted) {
+    bool resting = how == REST && !cleaner->victim && !store->sweep_wanted;
+    if (resting && !cleaner->untidy) {
         if (store->policy.keep_ns && store->old_versions)
             again_in(store, SWEEP_NS);
         return;
@@ -383,6 +387,10 @@ void cleaner_kick(struct store *store)
     if (how != AT_ONCE && store->env->ops->mono_ns(store->env) < store->last_commit_ns + IDLE_NS) {
         again_in(store, IDLE_NS);
         return; /* G3 */
+    }
+    if (resting) {
+        rest_or_checkpoint(store, false);
+        return;
     }
     if (store->sweep_wanted) {
         sweep(store);

@@ -40,6 +40,7 @@ struct cleaner {
     struct arena arena; /* of the record being looked at */
     struct store_sync checkpoint;
     bool waits_for_checkpoint;
+    bool untidy; /* files went: a small checkpoint at the end lets the index give space back too */
 };
 
 /* Writes again what the index still refers to in one record; its bytes stay the caller's. */

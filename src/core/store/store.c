@@ -15,8 +15,8 @@
 struct store_limits store_limits_default(void)
 {
     return (struct store_limits){.segment_bytes = 16u << 20,
-                                 .pending_bytes = 32u << 20,
-                                 .overlay_bytes = 24u << 20,
+                                 .pending_bytes = 48u << 20,
+                                 .overlay_bytes = 16u << 20,
                                  .replay_bytes = UINT64_C(256) << 20,
                                  .unsynced_ns = UINT64_C(300000000),
                                  .clean_percent = 8,

@@ -6,6 +6,10 @@
  *   guard   an entry of our own, greater than every legal key, in each commit: the number of its
  *           transaction and of its entries. It says that the tree LMDB found is the one
  *           committed last.
+ *   pad     an entry of our own before the keys that begin with one byte, as large as fits a page
+ *           twice. Where keys are only ever added at the end of such a range, LMDB would split the
+ *           page that the range shares with the next one in halves, again and again, and leave
+ *           every page half empty. The pads of the next range keep it to itself.
  *   margin  bytes that the file is kept longer (sparsely) than the last page in use
  *
  * Law
@@ -16,6 +20,9 @@
  *       (A batch that is larger than the margin is caught up with right after it.)
  *   L4  The mapping is read only; dropping its pages from memory loses nothing and may happen at
  *       any time.
+ *   L5  Pads are longer than legal keys, and cursors never show them. An index without them works.
+ *   L6  The blocks of pages that neither of the two last commits uses may be given back: LMDB
+ *       writes a free page whole before it reads it.
  */
 #include "io/lmdb/index_lmdb.h"
 
@@ -30,6 +37,7 @@
 
 #include "core/base/assert.h"
 #include "io/lmdb/header.h"
+#include "io/lmdb/holes.h"
 #include "io/lmdb/verify.h"
 
 #define KEY_MAX       64u
@@ -43,6 +51,15 @@
 #define LOOK_EVERY    2048u /* calls between two looks at the memory in use */
 #define PATH_MOST     4096u
 #define VERIFY_TRIES  8 /* beside commits that follow one another quickly */
+#define PAD_LEN       LMDB_GUARD_LEN
+#define PAD_ROOM      2048u
+#define PAD_FIRST     1u /* the ranges that grow at their end: of keys with these first bytes */
+#define PAD_LAST      7u
+#define QUIET_PUTS    1024u
+#define QUIET_SPACE   ((uint64_t)8 << 20) /* of free pages that stay on the disk */
+#define BUSY_SPACE    ((uint64_t)64 << 20)
+#define PAGE_HEADER   16u
+#define NODE_HEADER   8u
 
 struct env_index {
     struct env *owner;
@@ -73,6 +90,7 @@ struct env_batch {
 };
 
 STATIC_ASSERT(GUARD_LEN > KEY_MAX, "no legal key is the guard");
+STATIC_ASSERT(PAD_LEN > KEY_MAX && PAD_LAST < 0xff, "nor a pad, and no pad is the guard");
 static const uint8_t guard_key[GUARD_LEN] = {
     [0 ... GUARD_LEN - 1] = 0xff,
 };
@@ -186,6 +204,30 @@ static int guard_put(MDB_txn *txn, MDB_dbi dbi)
     return mdb_put(txn, dbi, &key, &value, 0);
 }
 
+/* --- pads --- */
+
+static int pads_put(MDB_txn *txn, MDB_dbi dbi, uint32_t page_size)
+{
+    uint8_t raw[PAD_LEN] = {0}, filling[PAD_ROOM] = {0};
+    size_t most = (((page_size - PAGE_HEADER) / 2) & ~(size_t)1) - 2 - NODE_HEADER; /* of a node */
+    size_t fill = most - PAD_LEN < PAD_ROOM ? most - PAD_LEN : PAD_ROOM;
+    int rc = 0;
+    for (unsigned first = PAD_FIRST; first <= PAD_LAST && !rc; first++) {
+        for (uint8_t which = 1; which <= 2 && !rc; which++) {
+            raw[0] = (uint8_t)first;
+            raw[PAD_LEN - 1] = which;
+            MDB_val key = {PAD_LEN, raw}, value = {fill, filling};
+            rc = mdb_put(txn, dbi, &key, &value, 0);
+        }
+    }
+    return rc;
+}
+
+static bool is_pad(int rc, const MDB_val *key)
+{
+    return rc == 0 && key->mv_size == PAD_LEN && *(const uint8_t *)key->mv_data != 0xff;
+}
+
 /* Also finds where the file is mapped: the guard lies in a leaf, and a page begins with its number.
  */
 static enum err guard_check(struct env_index *index, uint64_t txn_number)
@@ -293,6 +335,10 @@ static enum err open_dbi(struct env_index *index, bool fresh)
     rc = mdb_dbi_open(txn, NULL, 0, &index->dbi);
     if (!rc && fresh)
         rc = guard_put(txn, index->dbi);
+    if (!rc && fresh)
+        rc = pads_put(txn, index->dbi, index->page_size);
+    if (!rc && fresh)
+        rc = guard_put(txn, index->dbi); /* which says how many entries there are */
     if (rc) {
         mdb_txn_abort(txn);
         return from_mdb(rc);
@@ -463,6 +509,8 @@ enum err index_lmdb_cursor_seek(struct env_cursor *cursor, struct bytes key, str
 {
     MDB_val k = key_val(key), v = {0, NULL};
     int rc = move(cursor, &k, &v, MDB_SET_RANGE);
+    while (is_pad(rc, &k))
+        rc = move(cursor, &k, &v, MDB_NEXT);
     return found_at(rc, k, v, found, value);
 }
 
@@ -470,6 +518,8 @@ enum err index_lmdb_cursor_next(struct env_cursor *cursor, struct bytes *found, 
 {
     MDB_val k = {0, NULL}, v = {0, NULL};
     int rc = move(cursor, &k, &v, MDB_NEXT);
+    while (is_pad(rc, &k))
+        rc = move(cursor, &k, &v, MDB_NEXT);
     return found_at(rc, k, v, found, value);
 }
 
@@ -481,6 +531,8 @@ enum err index_lmdb_cursor_last(struct env_cursor *cursor, struct bytes key, str
     if (rc) /* the guard is greater than every key, so there is always one */
         return rc == MDB_NOTFOUND ? ERR_INDEX : from_mdb(rc);
     rc = move(cursor, &k, &v, MDB_PREV);
+    while (is_pad(rc, &k))
+        rc = move(cursor, &k, &v, MDB_PREV);
     return found_at(rc, k, v, found, value);
 }
 
@@ -533,6 +585,18 @@ enum err index_lmdb_batch_delete(struct env_batch *batch, struct bytes key)
     return rc == MDB_NOTFOUND ? OK : from_mdb(rc);
 }
 
+/* Gives free pages back to the disk (L6). A small batch says that little is going on, and that
+ * few of them will be wanted soon. */
+static void give_back(struct env_index *index, bool quiet)
+{
+    MDB_stat stat;
+    if (mdb_env_stat(index->env, &stat) != 0)
+        return;
+    uint64_t used = (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
+                    (uint64_t)stat.ms_psize;
+    lmdb_holes_make(index->env, (quiet ? used + used / 16 : 2 * used + BUSY_SPACE) + QUIET_SPACE);
+}
+
 static void batch_end(struct env_batch *batch)
 {
     batch->index->batch = NULL;
@@ -548,9 +612,12 @@ enum err index_lmdb_batch_commit(struct env_batch *batch)
         mdb_txn_abort(batch->txn);
     else
         rc = mdb_txn_commit(batch->txn);
+    bool quiet = batch->puts < QUIET_PUTS;
     batch_end(batch);
     enum err err = from_mdb(rc);
     INVARIANT(err != ERR_NOENT);
+    if (!err)
+        give_back(index, quiet);
     if (!err) /* after a batch larger than the margin; should it fail, batch_begin tries again */
         (void)lengthen(index, 0);
     return err;
