@@ -181,7 +181,7 @@ static enum err check_content(struct verifying *v, const struct node *node, cons
     if (v->free_pages)
         return check_list(v, node, value);
     if (node->key.len == LMDB_GUARD_LEN)
-        return OK; /* header.c has looked at it */
+        return OK; /* our own, no legal key: header.c has looked at the guard */
     return v->sound(node->key, (struct bytes){value, node->value_len}) ? OK : ERR_INDEX;
 }
 
