@@ -180,7 +180,7 @@ static enum need need(const struct store *store)
         return AT_ONCE;
     if (over == 0)
         return store->doomed ? WHEN_IDLE : REST;
-    if (store->full || over > store->segments.live / 2 + 8 * segment)
+    if (store->full || over > store->segments.live / 2 + 32 * segment)
         return AT_ONCE;
     return over > segment || store->doomed ? WHEN_IDLE : REST;
 }

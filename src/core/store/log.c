@@ -136,7 +136,7 @@ static enum err switch_head(struct store *store, bool frees)
     store->log.head = next;
     store->log.sync_wanted = true; /* bounds the number of files that a sync has to touch */
     segments_sum(&store->segments);
-    spare_kick(store);
+    spare_taken(store);
     return OK;
 }
 

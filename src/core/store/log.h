@@ -54,7 +54,9 @@ struct log {
     struct log_flush writer, syncer;
     struct store_sync *waiting; /* in order of lsn */
     bool sync_wanted, timer_running;
-    bool wrote_ahead; /* the writer ran since the last sync began: now the sync comes first */
+    uint64_t switched_ns; /* when the head last changed */
+    bool fast;            /* soon after the time before */
+    bool wrote_ahead;     /* the writer ran since the last sync began: now the sync comes first */
     struct env_timer timer;
 };
 
@@ -89,6 +91,8 @@ struct spare_job {
     bool busy;
 };
 void spare_kick(struct store *store);
+/* A spare has become the head: see how fast they go, and make more. */
+void spare_taken(struct store *store);
 uint32_t spare_count(const struct store *store);
 /* Takes the next spare as head; NULL when there is none that `frees` may have. */
 struct segment *spare_take(struct store *store, bool frees);

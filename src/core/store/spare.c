@@ -13,8 +13,10 @@
 
 #include "core/store/store_private.h"
 
-#define AHEAD    2u                   /* spares beyond those held back */
-#define RETRY_NS UINT64_C(1000000000) /* between attempts on a full disk */
+#define AHEAD      2u /* spares beyond those held back */
+#define AHEAD_FAST 5u /* when the log went through a segment in less than FAST_NS */
+#define FAST_NS    UINT64_C(500000000)
+#define RETRY_NS   UINT64_C(1000000000) /* between attempts on a full disk */
 
 uint32_t spare_count(const struct store *store)
 {
@@ -127,7 +129,7 @@ void spare_timer_fired(struct env_timer *timer)
 void spare_kick(struct store *store)
 {
     struct spare_job *spare = &store->spare;
-    uint32_t wanted = store->limits.spare_segments + AHEAD;
+    uint32_t wanted = store->limits.spare_segments + (store->log.fast ? AHEAD_FAST : AHEAD);
     if (spare->busy || store->failed || store->full || store->closing || store->opening ||
         store->read_only)
         return;
@@ -142,6 +144,14 @@ void spare_kick(struct store *store)
     store->segments.last_number += spare->wanted;
     spare->busy = true;
     store->env->ops->submit(store->env, &spare->job);
+}
+
+void spare_taken(struct store *store)
+{
+    uint64_t now = store->env->ops->mono_ns(store->env);
+    store->log.fast = now - store->log.switched_ns < FAST_NS;
+    store->log.switched_ns = now;
+    spare_kick(store);
 }
 
 struct segment *spare_take(struct store *store, bool frees)
