@@ -233,6 +233,47 @@ const uint8_t *log_pending_bytes(struct store *store, struct place place, uint32
 
 /* --- jobs --- */
 
+/* --- zeros ahead ---
+ *
+ * A reserved part of a file that was never written costs a journal commit of the file system at the
+ * first sync after it is written. For small syncs that is most of the time they take. So now and
+ * then one of them also writes zeros ahead; the syncs after it only overwrite. */
+
+#define AHEAD_BYTES (512u << 10)
+#define AHEAD_FOR   (64u << 10) /* of jobs that write no more than this */
+static const uint8_t zeros[65536];
+
+static enum err write_ahead(const struct log_flush *flush)
+{
+    struct env_iov iov[AHEAD_BYTES / sizeof zeros];
+    uint32_t left = flush->ahead->zeroed - flush->ahead_at;
+    int n = 0;
+    while (left) {
+        uint32_t len = left < sizeof zeros ? left : (uint32_t)sizeof zeros;
+        iov[n++] = (struct env_iov){(void *)(uintptr_t)zeros, len};
+        left -= len;
+    }
+    return flush->store->env->ops->file_write(flush->ahead->file, flush->ahead_at, iov, n);
+}
+
+/* Decides about zeros behind what the job writes: the end of the log, where no other job writes
+ * until this one is done. */
+static void plan_ahead(struct store *store, struct log_flush *flush, uint64_t bytes)
+{
+    struct segment *head = store->log.head;
+    uint32_t end = flush->end.offset;
+    flush->ahead = NULL;
+    if (store->log.unsent || bytes > AHEAD_FOR || !head || flush->end.segment != head->number)
+        return;
+    if (end + AHEAD_FOR <= head->zeroed || head->zeroed == store->limits.segment_bytes)
+        return;
+    uint32_t from = head->zeroed > end ? head->zeroed : end,
+             room = store->limits.segment_bytes - from;
+    flush->ahead = head;
+    flush->ahead_at = from;
+    head->zeroed = from + (room < AHEAD_BYTES ? room : AHEAD_BYTES);
+}
+
 static void flush_run(struct env_job *job)
 {
     struct log_flush *flush = (struct log_flush *)job;
@@ -242,6 +283,8 @@ static void flush_run(struct env_job *job)
         flush->err = ops->file_write(flush->writes[i].segment->file, flush->writes[i].offset,
                                      flush->iov + flush->writes[i].iov_first,
                                      (int)flush->writes[i].iov_count);
+    if (flush->ahead && !flush->err)
+        flush->err = write_ahead(flush);
     for (uint32_t i = 0; i < flush->sync_count && !flush->err; i++)
         flush->err = ops->file_sync(flush->syncs[i]->file);
 }
@@ -271,7 +314,8 @@ static bool flush_take(struct log_flush *flush, struct store *store, struct log_
     return true;
 }
 
-static void flush_collect(struct log_flush *flush, struct store *store, uint64_t most)
+/* Returns how many bytes the job will write. */
+static uint64_t flush_collect(struct log_flush *flush, struct store *store, uint64_t most)
 {
     struct log *log = &store->log;
     uint32_t iovs = 0;
@@ -285,6 +329,7 @@ static void flush_collect(struct log_flush *flush, struct store *store, uint64_t
     }
     for (uint32_t i = 0; i < flush->write_count; i++)
         flush->writes[i].segment->unsynced = true;
+    return bytes;
 }
 
 static void collect_syncs(struct log_flush *flush, struct store *store)
@@ -302,9 +347,11 @@ static void collect_syncs(struct log_flush *flush, struct store *store)
 static void flush_start(struct store *store, struct log_flush *flush, bool sync, uint64_t most)
 {
     INVARIANT(!flush->busy);
-    flush_collect(flush, store, most);
+    uint64_t bytes = flush_collect(flush, store, most);
     flush->sync = sync;
+    flush->ahead = NULL;
     if (sync) {
+        plan_ahead(store, flush, bytes);
         collect_syncs(flush, store);
         store->log.sync_wanted = false;
     }
@@ -378,7 +425,9 @@ static void start_jobs(struct store *store, bool wanted)
         flush_start(store, &log->syncer, true, much ? 0 : WRITE_MOST);
         log->wrote_ahead = false;
     }
-    if (much && !log->writer.busy && unsent_bytes(log) >= WRITE_FROM) {
+    bool zeroing =
+        log->syncer.busy && log->syncer.ahead; /* then that part of the file is its own */
+    if (much && !log->writer.busy && !zeroing && unsent_bytes(log) >= WRITE_FROM) {
         flush_start(store, &log->writer, false, WRITE_MOST);
         log->wrote_ahead = !log->syncer.busy;
     }

@@ -31,6 +31,8 @@ struct log_flush {
     struct env_job job;
     struct store *store;
     bool busy, sync;
+    struct segment *ahead; /* zeros are written to it behind the log's end, or NULL */
+    uint32_t ahead_at;
     struct place start, end; /* the part of the log that it writes */
     struct env_iov iov[FLUSH_IOV_MAX];
     struct {

@@ -28,6 +28,7 @@ struct segment {
     enum segment_state state;
     struct env_file *file; /* NULL: not open */
     uint32_t bytes;        /* of the file in use, from its start */
+    uint32_t zeroed;       /* up to here zeros were written ahead of the log; see log.c */
     uint64_t live, appended;
     uint32_t frames;    /* records that are single commits */
     uint32_t tombs;     /* deletions and holes ever put here */
