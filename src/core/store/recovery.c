@@ -563,12 +563,21 @@ static enum err keep_or_remove(struct replay *replay, uint32_t number)
     struct store *store = replay->store;
     const struct env_ops *ops = store->env->ops;
     char path[STORE_PATH_MAX];
+    struct env_file *file = NULL;
     segment_path(store->path, number, path, sizeof path);
-    if (!is_spare(replay, number))
-        return ops->file_remove(store->env, path);
+    enum err err =
+        is_spare(replay, number) ? ops->file_open(store->env, path, ENV_WRITE, &file) : OK;
+    /* its size may have survived a crash without its space */
+    if (!err && file && ops->file_reserve(file, store->limits.segment_bytes)) {
+        ops->file_close(file);
+        file = NULL;
+    }
+    if (err || !file)
+        return err ? err : ops->file_remove(store->env, path);
     struct segment *segment = segments_add(&store->segments, number, SEGMENT_SPARE);
     segment->dirty = false;
-    return ops->file_open(store->env, path, ENV_WRITE, &segment->file);
+    segment->file = file;
+    return OK;
 }
 
 static enum err settle_files(struct replay *replay)
