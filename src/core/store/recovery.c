@@ -504,6 +504,10 @@ static enum verdict replay_segment(struct replay *replay, uint32_t index)
         return STOP;
     if (!replay->rebuild && number == replay->at.segment)
         reader.at = replay->at.offset;
+    if (reader.at >= reader.end) { /* after an orderly stop: nothing in it is needed here */
+        close_segment(replay, &reader);
+        return NEXT_SEGMENT;
+    }
     struct segment *segment = segments_find(&store->segments, number);
     bool known = segment != NULL;
     if (!known) {
