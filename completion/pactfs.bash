@@ -8,8 +8,8 @@ _pactfs() {
         return
     fi
     case $command in
-    up) options='--mount --allow-other --rebuild-index --json --help' ;;
-    serve) options='--mount --allow-other --rebuild-index --help' ;;
+    up) options='--mount --cache --allow-other --rebuild-index --json --help' ;;
+    serve) options='--mount --cache --allow-other --rebuild-index --help' ;;
     status | explain | scrub) options='--json --help' ;;
     help) options='up down status explain scrub mount umount sync clean checkpoint serve' ;;
     *) options='--help' ;;

@@ -3,6 +3,7 @@
  * arguments.c: options anywhere, `--` ends them, --name VALUE or --name=VALUE.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -47,6 +48,7 @@ static int take_option(const struct command *command, char **argv, int *at,
         return unknown_option(command, argument);
     const char **value = strcmp(option, "--mount") == 0      ? &arguments->mount
                          : strcmp(option, "--ready-fd") == 0 ? &arguments->ready
+                         : strcmp(option, "--cache") == 0    ? &arguments->cache
                                                              : NULL;
     const char *given = strchr(argument, '=');
     if (!value && given) {
@@ -63,8 +65,28 @@ static int take_option(const struct command *command, char **argv, int *at,
     *value = given ? given + 1 : argv[++*at];
     if (*value && **value)
         return EXIT_DONE;
-    complain("%s needs a value, as in: pactfs %s %s ./mnt", option, command->name, option);
+    complain("%s needs a value, as in: pactfs %s %s %s", option, command->name, option,
+             value == &arguments->cache ? "256M" : "./mnt");
     return EXIT_USAGE;
+}
+
+bool parse_cache(const char *word, uint64_t *bytes)
+{
+    char *end = NULL;
+    *bytes = 0;
+    if (!word)
+        return true;
+    uint64_t mib = word[0] >= '0' && word[0] <= '9' ? strtoull(word, &end, 10) : 0;
+    if (end && *end == 'G' && mib <= 1024)
+        mib *= 1024;
+    if (end && (*end == 'G' || *end == 'M'))
+        end++;
+    if (!end || *end || mib < 8 || mib > 1024 * 1024) {
+        complain("--cache takes 8M to 1024G, not '%s'", word);
+        return false;
+    }
+    *bytes = mib << 20;
+    return true;
 }
 
 int parse_arguments(const struct command *command, int argc, char **argv,

@@ -32,6 +32,7 @@ struct arguments {
     unsigned word_count;
     const char *mount; /* --mount DIR */
     const char *ready; /* --ready-fd N */
+    const char *cache; /* --cache SIZE */
     bool json, help, allow_other, rebuild_index;
 };
 
@@ -59,6 +60,9 @@ void print_heading(const char *text);
 void print_wrapped(const char *indent, const char *sentence);    /* at 80 columns */
 void print_json(json_t *json);                                   /* consumes it */
 const char *print_bytes(uint64_t bytes, char *buf, size_t size); /* "3.2 GiB"; returns buf */
+
+/* "64M", "1G" or MiB as a number, 8 MiB to 1 TiB; 0 for NULL. False after saying what is wrong. */
+bool parse_cache(const char *word, uint64_t *bytes);
 
 /* places.c: both give absolute paths without symbolic links as far as they exist. */
 enum err resolve_path(const char *path, char out[HOME_PATH_MAX], struct store_error *error);

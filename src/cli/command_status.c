@@ -40,7 +40,8 @@ static void print_status(const json_t *status)
     printf("mounted   %s\n", mount ? mount : "no; mount it with: pactfs mount DIR");
     printf("running   process %llu, for ", (unsigned long long)number(status, "pid"));
     print_time(number(status, "up_seconds"));
-    printf(", %s resident\n", bytes(status, "resident_bytes", a));
+    printf(", %s resident (of the index at most %s)\n", bytes(status, "resident_bytes", a),
+           bytes(status, "cache_bytes", b));
     printf("data      %s in a log of %s; index %s\n", bytes(store, "live_bytes", a),
            bytes(store, "log_bytes", b), bytes(store, "index_bytes", c));
     printf("disk      %s free of %s\n", bytes(store, "disk_available", a),

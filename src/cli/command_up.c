@@ -136,12 +136,16 @@ _Noreturn static void become_node(const struct up *up, int ready_fd)
         dup2(null, STDERR_FILENO) < 0 || chdir("/") != 0)
         _exit(1);
     fcntl(ready_fd, F_SETFD, 0);
-    const char *argv[11] = {"pactfs", "serve", "--ready-fd", fd, "--mount", up->mount};
+    const char *argv[13] = {"pactfs", "serve", "--ready-fd", fd, "--mount", up->mount};
     unsigned count = 6;
     if (up->arguments->allow_other)
         argv[count++] = "--allow-other";
     if (up->arguments->rebuild_index)
         argv[count++] = "--rebuild-index";
+    if (up->arguments->cache) {
+        argv[count++] = "--cache";
+        argv[count++] = up->arguments->cache;
+    }
     argv[count++] = "--";
     argv[count] = up->home;
     execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
@@ -203,6 +207,9 @@ int command_up(const struct arguments *arguments)
     struct client client;
     enum home_kind kind;
     struct up up = {.arguments = arguments};
+    uint64_t cache;
+    if (!parse_cache(arguments->cache, &cache))
+        return EXIT_USAGE;
     if (resolve_home(arguments->words[0], up.home, &error) != OK ||
         resolve_path(arguments->mount ? arguments->mount : "mnt", up.mount, &error) != OK ||
         home_inspect(up.home, &kind, &error) != OK ||
@@ -212,6 +219,8 @@ int command_up(const struct arguments *arguments)
         make_default_parents(up.home);
     if (!client_open(&client, up.home))
         return start_new(&up);
+    if (arguments->cache)
+        complain("the volume runs already; --cache counts from its next start on");
     int code = arguments->rebuild_index
                    ? complain("the volume in %s is running, and its index can be rebuilt only at "
                               "the start; stop it first: pactfs down '%s'",
@@ -240,6 +249,8 @@ int command_serve(const struct arguments *arguments)
                                    .background = arguments->ready != NULL,
                                    .allow_other = arguments->allow_other,
                                    .rebuild_index = arguments->rebuild_index};
+    if (!parse_cache(arguments->cache, &options.cache))
+        return EXIT_USAGE;
     if (arguments->ready && (options.ready_fd = ready_descriptor(arguments->ready)) < 0)
         return complain("--ready-fd names no open descriptor; it is for pactfs up");
     if (resolve_home(arguments->words[0], home, &error) != OK ||

@@ -13,24 +13,26 @@
 
 static const char *const only_help[] = {"--help", NULL};
 static const char *const with_json[] = {"--json", "--help", NULL};
-static const char *const for_up[] = {"--mount",         "--json", "--allow-other",
-                                     "--rebuild-index", "--help", NULL};
-static const char *const for_serve[] = {"--mount",    "--allow-other", "--rebuild-index",
-                                        "--ready-fd", "--help",        NULL};
+static const char *const for_up[] = {
+    "--mount", "--json", "--allow-other", "--rebuild-index", "--cache", "--help", NULL};
+static const char *const for_serve[] = {
+    "--mount", "--allow-other", "--rebuild-index", "--ready-fd", "--cache", "--help", NULL};
 
 const struct command commands[] = {
-    {"up", "up [HOME] [--mount DIR] [--allow-other] [--rebuild-index] [--json]",
+    {"up", "up [HOME] [--mount DIR] [--cache SIZE] [--allow-other] [--rebuild-index] [--json]",
      "make or start a volume and mount it",
      "Starts one background process for the volume in HOME and returns when the volume\n"
      "is usable. A volume is made when there is none. " DEFAULTS "\n"
      "DIR is where it is mounted; without it, ./mnt. DIR is made when it is missing and\n"
      "the directory above it exists. Root's mounts are open to all users; others need\n"
      "--allow-other for that, and user_allow_other in /etc/fuse.conf.\n"
+     "--cache is how much of the index may stay in memory, 64M by default.\n"
      "--rebuild-index makes the index again from the log: the way out when the index is\n"
      "damaged, or when a damaged record in the log stops the start (it is passed over).\n"
      "\n"
      "  pactfs up                        the default home, mounted at ./mnt\n"
      "  pactfs up ~/vol --mount ~/files\n"
+     "  pactfs up ~/vol --cache 256M     for millions of files\n"
      "  pactfs up ~/vol --rebuild-index  after damage",
      for_up, 0, 1, command_up},
     {"down", "down [HOME]", "unmount and stop",
@@ -82,7 +84,7 @@ const struct command commands[] = {
      "\n"
      "  pactfs checkpoint ~/vol",
      only_help, 0, 1, command_store},
-    {"serve", "serve [HOME] [--mount DIR] [--allow-other] [--rebuild-index]",
+    {"serve", "serve [HOME] [--mount DIR] [--cache SIZE] [--allow-other] [--rebuild-index]",
      "run in the foreground",
      "What up starts, for service managers: ends on SIGTERM, SIGINT or pactfs down, and\n"
      "says what it has to say on standard error. " DEFAULTS "\n"

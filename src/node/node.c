@@ -219,6 +219,8 @@ static enum err open_volume(struct node *node, bool rebuild_index, struct store_
                                     .rebuild_index = rebuild_index};
     enum err err = env_uv_new(&node->loop, &node->env);
     if (err == OK)
+        env_uv_cache(node->env, (size_t)node->cache);
+    if (err == OK)
         err = home_make_volume(node->env, &node->home, &node->made_volume, error);
     if (err == OK)
         err = store_open(node->env, &options, &node->store, error);
@@ -330,6 +332,7 @@ int node_run(const struct node_options *options)
     node->home.fd = node->home.lock_fd = -1;
     node->background = options->background;
     node->allow_other = options->allow_other;
+    node->cache = options->cache ? options->cache : NODE_CACHE;
     open_loop(node);
     if (start(node, options, &error) != OK) {
         undo(node);

@@ -11,7 +11,9 @@
 #define PACTFS_NODE_NODE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#define NODE_CACHE   (UINT64_C(64) << 20)
 #define NODE_STOP_MS 60000u /* a stop that takes longer ends the process */
 
 struct node_options {
@@ -23,6 +25,7 @@ struct node_options {
     bool background;    /* stdout and stderr become HOME/log */
     bool allow_other;   /* of the mount; root always allows others */
     bool rebuild_index; /* of the store, before anything else */
+    uint64_t cache;     /* bytes of the index kept in memory; 0: NODE_CACHE */
 };
 
 /* Runs a node until SIGTERM, SIGINT or a stop request. Returns the exit code: 0 after a clean stop,

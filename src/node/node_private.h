@@ -39,6 +39,7 @@ struct node {
     bool background, allow_other;
     bool stopping, draining, store_closed;
     uint64_t started_ns;
+    uint64_t cache; /* bytes of the index that may stay in memory */
     int exit_code;
 };
 

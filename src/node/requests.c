@@ -121,12 +121,13 @@ static void request_status(struct node *node, struct control_peer *peer, json_t 
     uuid_text(store_identity(node->store)->uuid, uuid);
     uint64_t up_ns = node->env->ops->mono_ns(node->env) - node->started_ns;
     send_json(peer,
-              json_pack("{s:b, s:b, s:s, s:I, s:o, s:s, s:s, s:s?, s:s, s:o, s:o, s:o}", "ok", 1,
-                        "running", 1, "version", PACTFS_VERSION, "pid", (json_int_t)getpid(),
+              json_pack("{s:b, s:b, s:s, s:I, s:o, s:s, s:s, s:s?, s:s, s:o, s:o, s:o, s:o}", "ok",
+                        1, "running", 1, "version", PACTFS_VERSION, "pid", (json_int_t)getpid(),
                         "up_seconds", number(up_ns / 1000000000u), "home", node->home.path, "uuid",
                         uuid, "mount", node->mount ? mount_dir(node->mount) : NULL, "preset",
-                        "local", "resident_bytes", number(resident_bytes()), "store",
-                        store_json(node->store), "service", service_json(node)),
+                        "local", "resident_bytes", number(resident_bytes()), "cache_bytes",
+                        number(node->cache), "store", store_json(node->store), "service",
+                        service_json(node)),
               true);
 }
 

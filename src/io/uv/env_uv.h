@@ -28,6 +28,10 @@ void env_uv_free(struct env *env);
 
 uv_loop_t *env_uv_loop(struct env *env);
 
+/* How much memory an index that is opened from now on may keep mapped, in bytes; see
+ * index_lmdb_limit. */
+void env_uv_cache(struct env *env, size_t bytes);
+
 /* Whether reads for later go without workers; known after the first of them. */
 bool env_uv_reads_by_ring(const struct env *env);
 /* How many of them the kernel has not answered yet; 0 where workers read. */

@@ -35,6 +35,7 @@ struct uv_env {
     uint64_t jobs; /* submitted, not yet done */
     struct alarm *alarms;
     struct reads *reads;
+    size_t cache; /* 0: what an index takes by itself */
 };
 
 static struct uv_env *uv_env_of(const struct env *env)
@@ -193,6 +194,22 @@ uint32_t env_uv_reads_in_flight(const struct env *env)
     return reads_in_flight(uv_env_of(env)->reads);
 }
 
+/* --- the index --- */
+
+static enum err index_open(struct env *env, const char *path, struct env_index **out)
+{
+    size_t cache = uv_env_of(env)->cache;
+    enum err err = index_lmdb_open(env, path, out);
+    if (!err && cache)
+        index_lmdb_limit(*out, cache);
+    return err;
+}
+
+void env_uv_cache(struct env *env, size_t bytes)
+{
+    uv_env_of(env)->cache = bytes;
+}
+
 /* --- the table --- */
 
 static const struct env_ops uv_ops = {
@@ -218,7 +235,7 @@ static const struct env_ops uv_ops = {
     .dir_space = posix_dir_space,
     .file_remove = posix_file_remove,
     .file_rename = posix_file_rename,
-    .index_open = index_lmdb_open,
+    .index_open = index_open,
     .index_close = index_lmdb_close,
     .index_remove = index_lmdb_remove,
     .index_get = index_lmdb_get,
