@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "core/base/assert.h"
+#include "node/order.h"
 
 #define PROGRESS_NS 50000000u
 
@@ -114,10 +115,10 @@ static json_t *service_json(struct node *node)
                      "orphans", number(a.orphans + r.orphans));
 }
 
-static void request_status(struct node *node, struct control_peer *peer, json_t *request)
+static void request_status(struct node *node, struct control_peer *peer, const struct order *order)
 {
     char uuid[37];
-    (void)request;
+    (void)order;
     uuid_text(store_identity(node->store)->uuid, uuid);
     uint64_t up_ns = node->env->ops->mono_ns(node->env) - node->started_ns;
     send_json(peer,
@@ -144,12 +145,12 @@ static void add_sentence(void *ctx, enum explain_topic topic, const char *senten
     json_array_append_new(json_object_get(last, "sentences"), json_string(sentence));
 }
 
-static void request_explain(struct node *node, struct control_peer *peer, json_t *request)
+static void request_explain(struct node *node, struct control_peer *peer, const struct order *order)
 {
     struct store_status s;
     struct explain_state state = home_explain_state();
     json_t *topics = json_array();
-    bool brief = json_is_true(json_object_get(request, "brief"));
+    bool brief = order->brief;
     store_status(node->store, &s);
     state.running = true;
     state.mount = node->mount ? mount_dir(node->mount) : NULL;
@@ -163,27 +164,22 @@ static void request_explain(struct node *node, struct control_peer *peer, json_t
     send_json(peer, json_pack("{s:b, s:o}", "ok", 1, "topics", topics), true);
 }
 
-static void request_mount(struct node *node, struct control_peer *peer, json_t *request)
+static void request_mount(struct node *node, struct control_peer *peer, const struct order *order)
 {
     struct store_error error = {""};
-    const char *dir = json_string_value(json_object_get(request, "dir"));
-    if (!dir || dir[0] != '/') {
-        fail(peer, ERR_USAGE, "mount needs \"dir\", an absolute path.");
-        return;
-    }
-    enum err err = node_mount(node, dir, &error);
+    enum err err = node_mount(node, order->dir, &error);
     if (err != OK) {
         fail(peer, err, error.text[0] ? error.text : err_text(err));
         return;
     }
-    journal("mounted at %s", dir);
+    journal("mounted at %s", order->dir);
     node_save_state(node);
     succeed(peer);
 }
 
-static void request_umount(struct node *node, struct control_peer *peer, json_t *request)
+static void request_umount(struct node *node, struct control_peer *peer, const struct order *order)
 {
-    (void)request;
+    (void)order;
     if (!node->mount || node->unmounting) {
         fail(peer, ERR_USAGE, "the volume is not mounted.");
         return;
@@ -223,21 +219,22 @@ static void begin_work(struct node *node, struct control_peer *peer,
     begin(node->store, &work->sync);
 }
 
-static void request_sync(struct node *node, struct control_peer *peer, json_t *request)
+static void request_sync(struct node *node, struct control_peer *peer, const struct order *order)
 {
-    (void)request;
+    (void)order;
     begin_work(node, peer, store_sync);
 }
 
-static void request_checkpoint(struct node *node, struct control_peer *peer, json_t *request)
+static void request_checkpoint(struct node *node, struct control_peer *peer,
+                               const struct order *order)
 {
-    (void)request;
+    (void)order;
     begin_work(node, peer, store_checkpoint);
 }
 
-static void request_clean(struct node *node, struct control_peer *peer, json_t *request)
+static void request_clean(struct node *node, struct control_peer *peer, const struct order *order)
 {
-    (void)request;
+    (void)order;
     begin_work(node, peer, store_clean);
 }
 
@@ -288,9 +285,9 @@ static void scrub_done(struct store_scrub *s, enum err err)
     node_task_end(node);
 }
 
-static void request_scrub(struct node *node, struct control_peer *peer, json_t *request)
+static void request_scrub(struct node *node, struct control_peer *peer, const struct order *order)
 {
-    (void)request;
+    (void)order;
     if (node->scrubbing) {
         fail(peer, ERR_BUSY, "a scrub is running already; wait for it to end.");
         return;
@@ -307,9 +304,9 @@ static void request_scrub(struct node *node, struct control_peer *peer, json_t *
     store_scrub(node->store, &scrub->scrub);
 }
 
-static void request_stop(struct node *node, struct control_peer *peer, json_t *request)
+static void request_stop(struct node *node, struct control_peer *peer, const struct order *order)
 {
-    (void)request;
+    (void)order;
     if (node->waiter_count == NODE_WAITERS) {
         fail(peer, ERR_BUSY, "PactFS is stopping.");
         return;
@@ -318,40 +315,33 @@ static void request_stop(struct node *node, struct control_peer *peer, json_t *r
     node_stop(node);
 }
 
-static const struct {
-    const char *name;
-    void (*handle)(struct node *node, struct control_peer *peer, json_t *request);
-} requests[] = {
-    {"status", request_status},         {"explain", request_explain}, {"mount", request_mount},
-    {"umount", request_umount},         {"sync", request_sync},       {"clean", request_clean},
-    {"checkpoint", request_checkpoint}, {"scrub", request_scrub},     {"stop", request_stop},
-};
-#define REQUESTS (sizeof requests / sizeof *requests)
+typedef void (*handler)(struct node *node, struct control_peer *peer, const struct order *order);
 
-static void dispatch(struct node *node, struct control_peer *peer, json_t *request)
-{
-    const char *name = json_string_value(json_object_get(request, "request"));
-    for (size_t i = 0; name && i < REQUESTS; i++) {
-        if (strcmp(requests[i].name, name) != 0)
-            continue;
-        if (node->stopping && requests[i].handle != request_stop)
-            fail(peer, ERR_BUSY, "PactFS is stopping.");
-        else
-            requests[i].handle(node, peer, request);
-        return;
-    }
-    fail(peer, ERR_USAGE,
-         "the request is not known; there are status, explain, mount, umount, sync, clean, "
-         "checkpoint, scrub and stop.");
-}
+static const handler handlers[ORDER_COUNT] = {
+    [ORDER_STATUS] = request_status,
+    [ORDER_EXPLAIN] = request_explain,
+    [ORDER_MOUNT] = request_mount,
+    [ORDER_UMOUNT] = request_umount,
+    [ORDER_SYNC] = request_sync,
+    [ORDER_CLEAN] = request_clean,
+    [ORDER_CHECKPOINT] = request_checkpoint,
+    [ORDER_SCRUB] = request_scrub,
+    [ORDER_STOP] = request_stop,
+};
 
 void node_request(void *ctx, struct control_peer *peer, char *line, size_t len)
 {
     struct node *node = ctx;
-    json_t *request = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_object(request))
-        fail(peer, ERR_DECODE, "the line is not a JSON object.");
+    struct order order;
+    const char *sentence;
+    enum err err = order_parse(line, len, &order, &sentence);
+    if (err != OK) {
+        fail(peer, err, sentence);
+        return;
+    }
+    if (node->stopping && order.name != ORDER_STOP)
+        fail(peer, ERR_BUSY, "PactFS is stopping.");
     else
-        dispatch(node, peer, request);
-    json_decref(request);
+        handlers[order.name](node, peer, &order);
+    order_free(&order);
 }
