@@ -301,6 +301,10 @@ uint32_t entry_log_weight(const struct entry *entry)
 {
     if (entry->action == WRITE_CHUNKS)
         return entry->length;
+    /* What the cleaner wrote again is as small as it gets: moving it once more gives nothing back,
+     * and a cleaner that thought so would never end. */
+    if (entry->moved && object_kind_is_block(entry->key.kind))
+        return HOLE_WEIGHT * (entry->action == WRITE_DELETE ? BLOCK_CHUNKS : entry_chunks(entry));
     /* room for what its holes count for, when the cleaner keeps them */
     return entry->weight + (object_kind_is_block(entry->key.kind) ? BLOCK_CHUNKS * HOLE_WEIGHT : 0);
 }

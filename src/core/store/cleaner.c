@@ -256,6 +256,7 @@ static bool work_through(struct cleaner *cleaner)
         }
         cleaner->next++;
     }
+    checkpoint_kick(store); /* deletions that are forgotten grow the overlay, too */
     free_records(cleaner);
     if (cleaner->end)
         end_victim(cleaner, cleaner->victim->live != 0);
