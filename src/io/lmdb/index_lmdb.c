@@ -33,6 +33,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/assert.h"
@@ -40,26 +41,27 @@
 #include "io/lmdb/holes.h"
 #include "io/lmdb/verify.h"
 
-#define KEY_MAX       64u
-#define VALUE_MAX     8192u
-#define GUARD_LEN     LMDB_GUARD_LEN
-#define GUARD_BYTES   LMDB_GUARD_BYTES
-#define MAP_MOST      ((size_t)1 << 40) /* of address space; the file is as its contents */
-#define MAP_LEAST     ((size_t)1 << 26)
-#define MARGIN        ((uint64_t)4 << 20)
-#define RESIDENT_MOST ((size_t)64 << 20)
-#define LOOK_EVERY    2048u /* calls between two looks at the memory in use */
-#define PATH_MOST     4096u
-#define VERIFY_TRIES  8 /* beside commits that follow one another quickly */
-#define PAD_LEN       LMDB_GUARD_LEN
-#define PAD_ROOM      2048u
-#define PAD_FIRST     1u /* the ranges that grow at their end: of keys with these first bytes */
-#define PAD_LAST      7u
-#define QUIET_PUTS    1024u
-#define QUIET_SPACE   ((uint64_t)8 << 20) /* of free pages that stay on the disk */
-#define BUSY_SPACE    ((uint64_t)64 << 20)
-#define PAGE_HEADER   16u
-#define NODE_HEADER   8u
+#define KEY_MAX         64u
+#define VALUE_MAX       8192u
+#define GUARD_LEN       LMDB_GUARD_LEN
+#define GUARD_BYTES     LMDB_GUARD_BYTES
+#define MAP_MOST        ((size_t)1 << 40) /* of address space; the file is as its contents */
+#define MAP_LEAST       ((size_t)1 << 26)
+#define MARGIN          ((uint64_t)4 << 20)
+#define RESIDENT_MOST   ((size_t)64 << 20)
+#define LOOK_EVERY      2048u /* calls between two looks at the memory in use */
+#define PATH_MOST       4096u
+#define VERIFY_TRIES    8 /* beside commits that follow one another quickly */
+#define PAD_LEN         LMDB_GUARD_LEN
+#define PAD_ROOM        2048u
+#define PAD_FIRST       1u /* the ranges that grow at their end: of keys with these first bytes */
+#define PAD_LAST        7u
+#define QUIET_PUTS      1024u
+#define QUIET_SPACE     ((uint64_t)8 << 20) /* of free pages that stay on the disk */
+#define BUSY_SPACE      ((uint64_t)64 << 20)
+#define DISK_FULL_BYTES ((uint64_t)2 << 20) /* LMDB writes up to 1 MiB at once */
+#define PAGE_HEADER     16u
+#define NODE_HEADER     8u
 
 struct env_index {
     struct env *owner;
@@ -603,6 +605,16 @@ static void batch_end(struct env_batch *batch)
     free(batch);
 }
 
+/* Is there no room for one more write of LMDB's largest size? */
+static bool disk_full(struct env_index *index)
+{
+    int fd;
+    struct statvfs space;
+    if (mdb_env_get_fd(index->env, &fd) || fstatvfs(fd, &space))
+        return false;
+    return (uint64_t)space.f_bavail * space.f_frsize < DISK_FULL_BYTES;
+}
+
 enum err index_lmdb_batch_commit(struct env_batch *batch)
 {
     struct env_index *index = batch->index;
@@ -616,6 +628,8 @@ enum err index_lmdb_batch_commit(struct env_batch *batch)
     batch_end(batch);
     enum err err = from_mdb(rc);
     INVARIANT(err != ERR_NOENT);
+    if (err == ERR_IO && disk_full(index))
+        err = ERR_NOSPC; /* LMDB says EIO when a write was cut short */
     if (!err)
         give_back(index, quiet);
     if (!err) /* after a batch larger than the margin; should it fail, batch_begin tries again */
