@@ -129,6 +129,7 @@ static uint32_t drain(struct mount *mount)
             device_gone(mount);
         }
     }
+    awake_note(&mount->awake, count, mount->status.bytes_read + mount->status.bytes_written);
     return count;
 }
 
@@ -346,8 +347,10 @@ static void start_handles(struct mount *mount)
     if (problem == 0)
         problem = uv_timer_init(mount->loop, &mount->deadline);
     INVARIANT(problem == 0);
+    awake_open(&mount->awake, mount->loop);
     mount->poll.data = mount->idle.data = mount->deadline.data = mount;
-    mount->handles = 3;
+    mount->awake.timer.data = mount;
+    mount->handles = 4;
 }
 
 /* The kernel sends FUSE_INIT at once; with it answered, read-ahead can be set. */
@@ -461,6 +464,7 @@ static void try_free(struct mount *mount)
     uv_close((uv_handle_t *)&mount->poll, handle_closed);
     uv_close((uv_handle_t *)&mount->idle, handle_closed);
     uv_close((uv_handle_t *)&mount->deadline, handle_closed);
+    awake_close(&mount->awake, handle_closed);
 }
 
 /* On a worker: the loop goes on answering what this makes the kernel ask. */

@@ -10,6 +10,7 @@
 #include <linux/fuse.h>
 #include <uv.h>
 
+#include "io/fuse/awake.h"
 #include "io/fuse/buffers.h"
 #include "io/fuse/mount.h"
 
@@ -48,6 +49,7 @@ struct mount {
     uv_poll_t poll;
     uv_idle_t idle;
     uv_timer_t deadline;
+    struct awake awake;
     uint32_t handles;    /* not yet closed */
     uint64_t spin_until; /* nanoseconds, uv_hrtime */
     bool polling, spinning, paused, started;
