@@ -26,6 +26,7 @@
 #define REFERENCE_FROM 16384u     /* payloads from this size on are referenced, not copied */
 #define WRITE_FROM     262144u    /* unsent bytes that start a write without a sync */
 #define WRITE_MOST     (4u << 20) /* bytes of one job: their memory is free again when it is done */
+#define SYNC_SWITCHES  4u         /* segments filled before a sync starts that nobody asked for */
 
 static void timer_fire(struct env_timer *timer);
 static void flush_run(struct env_job *job);
@@ -134,7 +135,9 @@ static enum err switch_head(struct store *store, bool frees)
     next->bytes = SEGMENT_HEADER;
     next->dirty = true;
     store->log.head = next;
-    store->log.sync_wanted = true; /* bounds the number of files that a sync has to touch */
+    /* bounds the number of files that a sync has to touch, and of dirty pages before it */
+    if (++store->log.switches >= SYNC_SWITCHES)
+        store->log.sync_wanted = true;
     segments_sum(&store->segments);
     spare_taken(store);
     return OK;
@@ -354,6 +357,7 @@ static void flush_start(struct store *store, struct log_flush *flush, bool sync,
         plan_ahead(store, flush, bytes);
         collect_syncs(flush, store);
         store->log.sync_wanted = false;
+        store->log.switches = 0;
     }
     flush->busy = true;
     store->env->ops->submit(store->env, &flush->job);

@@ -57,6 +57,7 @@ struct log {
     struct store_sync *waiting; /* in order of lsn */
     bool sync_wanted, timer_running;
     uint64_t switched_ns; /* when the head last changed */
+    uint32_t switches;    /* of the head, since the last sync began */
     bool fast;            /* soon after the time before */
     bool wrote_ahead;     /* the writer ran since the last sync began: now the sync comes first */
     struct env_timer timer;

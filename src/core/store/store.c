@@ -179,6 +179,7 @@ enum err store_open(struct env *env, const struct store_options *options, struct
     *out = store;
     spare_kick(store);
     log_kick(store);
+    checkpoint_kick(store); /* a long replay may have left one to be made */
     cleaner_kick(store);
     return OK;
 }

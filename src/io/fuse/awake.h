@@ -3,14 +3,16 @@
  * awake.h: keeping idle processors awake while requests come thick and fast.
  *
  * A program on a mount and the process that serves it wake each other several times for each file.
- * On a virtual machine (and on many a laptop) waking a processor that has gone to sleep takes longer than the
- * request itself. Linux has an interface for those who cannot wait: as long as /dev/cpu_dma_latency
- * is held at 0, idle processors poll instead of sleeping (Documentation/power/pm_qos_interface.rst).
+ * On a virtual machine (and on many a laptop) waking a processor that has gone to sleep takes
+ * longer than the request itself. Linux has an interface for those who cannot wait: as long as
+ * /dev/cpu_dma_latency is held at 0, idle processors poll instead of sleeping
+ * (Documentation/power/pm_qos_interface.rst).
  *
  * Law
  *   A1  It is held only while at least AWAKE_RATE requests came in the last window of AWAKE_MS, of
  *       AWAKE_BYTES or less on average: bulk data waits for disks, not for processors, and on a
- *       virtual machine polling takes time from the host that moves it. An idle mount costs nothing.
+ *       virtual machine polling takes time from the host that moves it. An idle mount costs
+ *       nothing.
  *   A2  Where it may not be opened (it takes root), everything works the same, only slower.
  */
 #ifndef PACTFS_IO_FUSE_AWAKE_H
