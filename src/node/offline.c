@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * offline.c: a loop with nothing on it but one scrub.
+ * offline.c: a loop with nothing on it but one scrub, and then the check of the tree.
  */
 #include "node/offline.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <uv.h>
 
 #include "core/base/assert.h"
+#include "core/fs/check.h"
 #include "io/uv/env_uv.h"
 #include "node/home.h"
 
@@ -15,6 +17,7 @@ struct run {
     struct store_scrub scrub;
     struct offline_scrub *caller;
     struct store *store;
+    const char *path;
     enum err err;
 };
 
@@ -37,10 +40,40 @@ static void on_closed(void *ctx, enum err err)
     run->store = NULL;
 }
 
+static void on_disorder(void *ctx, const char *sentence)
+{
+    struct run *run = ctx;
+    run->scrub.problems++;
+    run->caller->problem(run->caller->ctx, run->path, 0, sentence);
+}
+
+static void look_at(void *ctx, const struct object_key *key, const struct object_version *version)
+{
+    fs_check_object(ctx, key, version);
+}
+
+/* Does the tree hang together? Nobody else has the store open, so it stands still. */
+static enum err check_tree(struct run *run)
+{
+    struct fs_volume volume = {.salt = store_identity(run->store)->salt};
+    struct fs_check check;
+    if (store_last_ino(run->store) == 0)
+        return OK; /* stopped before it had a root */
+    fs_check_begin(&check, &volume, on_disorder, run);
+    enum err err = store_each(run->store, look_at, &check);
+    if (err) {
+        free(check.nodes);
+        arena_free(&check.arena);
+        return err;
+    }
+    fs_check_end(&check);
+    return OK;
+}
+
 static void on_done(struct store_scrub *s, enum err err)
 {
     struct run *run = (struct run *)s;
-    run->err = err;
+    run->err = err ? err : check_tree(run);
     store_close(run->store, on_closed, run);
 }
 
@@ -50,6 +83,7 @@ static enum err scrub_volume(struct env *env, uv_loop_t *loop, const struct home
     struct store_options options = {
         .path = home->volume, .node = 1, .limits = store_limits_default(), .read_only = true};
     struct run run = {.caller = caller,
+                      .path = home->volume,
                       .scrub = {.problem = on_problem, .progress = on_progress, .done = on_done}};
     enum err err = store_open(env, &options, &run.store, error);
     if (err != OK)

@@ -139,6 +139,7 @@ class Run:
             end_workers(workers)
         if not alive:
             raise Failure(f'the daemon ended by itself; its output:\n{self.volume.output()}')
+        scrub(self.volume.pactfs, self.volume.home)  # as the kill left it: the tree hangs together too
         self.restart()
         self.verify(number, workers)
         scrub(self.volume.pactfs, self.volume.home)

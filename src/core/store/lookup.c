@@ -245,3 +245,22 @@ enum err store_scan(struct store *store, uint8_t kind, uint64_t ino, uint64_t fr
     }
     return err == ERR_NOENT ? OK : err;
 }
+
+enum err store_each(struct store *store,
+                    void (*each)(void *ctx, const struct object_key *key,
+                                 const struct object_version *version),
+                    void *ctx)
+{
+    const struct object_key first = {0, 0, 0},
+                            last = {OBJECT_KIND_COUNT - 1, UINT64_MAX, UINT64_MAX};
+    struct object_key key;
+    struct walk walk;
+    enum err err = walk_begin(&walk, store, first, last);
+    while (!err && (err = walk_next(&walk, &key)) == OK) {
+        struct object_version version;
+        err = store_get(store, key, STAMP_MAX, &version);
+        if (!err && version.present)
+            each(ctx, &key, &version);
+    }
+    return err == ERR_NOENT ? OK : err;
+}

@@ -101,6 +101,13 @@ enum err store_scan(struct store *store, uint8_t kind, uint64_t ino, uint64_t fr
                                  const struct object_version *version),
                     void *ctx);
 
+/* Calls each(ctx, key, version) for every object of the volume that is present, in the order of the
+ * keys. `each` must not call the store. */
+enum err store_each(struct store *store,
+                    void (*each)(void *ctx, const struct object_key *key,
+                                 const struct object_version *version),
+                    void *ctx);
+
 /* Reads bytes of blocks into memory. Ranges lie inside their block; holes and absent blocks give
  * zeros. */
 struct store_range {
