@@ -13,6 +13,8 @@
  *       checkpoint's place.
  *   G2  A segment in which something cannot be read is marked damaged and kept.
  *   G3  Unless space is short or it was asked for, the cleaner works only while nobody commits.
+ *   G4  Segments of many deletions come last, in order: by then the older bytes that the deletions
+ *       hide are gone, files and all, and most deletions need not be kept (move.c, V2).
  */
 #include "core/store/cleaner.h"
 
@@ -140,11 +142,17 @@ static bool cleanable(const struct segment *s)
            (s->live == 0 || segment_reclaimable(s) * 25 > s->bytes);
 }
 
+/* A deletion takes some 40 bytes; a quarter of the segment is many. */
+static bool mostly_tombs(const struct segment *s)
+{
+    return (uint64_t)s->tombs * 160 > s->bytes;
+}
+
 /* The segment that gives back the greatest share; `later`: a checkpoint would let more be cleaned
  * or removed. */
 static struct segment *choose(const struct store *store, bool *later)
 {
-    struct segment *best = NULL;
+    struct segment *best = NULL, *tombs = NULL;
     *later = false;
     for (uint32_t i = 0; i < store->segments.count; i++) {
         struct segment *s = store->segments.items[i];
@@ -156,12 +164,16 @@ static struct segment *choose(const struct store *store, bool *later)
             *later = true;
             continue;
         }
+        if (mostly_tombs(s)) {
+            tombs = tombs ? tombs : s;
+            continue;
+        }
         if (s->live == 0)
             return s;
         if (!best || segment_reclaimable(s) * best->bytes > segment_reclaimable(best) * s->bytes)
             best = s;
     }
-    return best;
+    return best || *later ? best : tombs; /* G4 */
 }
 
 static uint64_t excess(const struct store *store)
@@ -362,6 +374,7 @@ static void rest_or_checkpoint(struct store *store, bool later)
 {
     struct cleaner *cleaner = store->cleaner;
     if (!later && !cleaner->untidy) {
+        spare_trim(store);
         finish_request(store, OK);
         return;
     }

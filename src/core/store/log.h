@@ -107,5 +107,7 @@ void spare_make(struct spare_job *spare);
 enum err spare_first(struct store *store);
 /* Gives a spare's disk space up, so that a checkpoint can be written on a full disk. */
 bool spare_sacrifice(struct store *store);
+/* Gives up what was made for a log that ran fast, now that it rests. */
+void spare_trim(struct store *store);
 
 #endif

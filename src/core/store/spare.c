@@ -173,3 +173,10 @@ bool spare_sacrifice(struct store *store)
     segments_remove(&store->segments, last, store->env);
     return store->env->ops->file_remove(store->env, path) == OK;
 }
+
+void spare_trim(struct store *store)
+{
+    store->log.fast = false;
+    while (spare_count(store) > store->limits.spare_segments + AHEAD && spare_sacrifice(store))
+        ;
+}
