@@ -60,7 +60,7 @@ struct page_head {
     uint16_t flags, lower, upper;
 };
 
-static enum err read_at(int fd, void *buf, size_t len, uint64_t offset)
+enum err lmdb_read_at(int fd, void *buf, size_t len, uint64_t offset)
 {
     size_t done = 0;
     while (done < len) {
@@ -104,7 +104,7 @@ static struct tree get_tree(struct cursor *c)
 static enum err read_meta(int fd, uint64_t offset, struct meta *meta)
 {
     uint8_t raw[PAGE_HEADER + META_BYTES];
-    enum err err = read_at(fd, raw, sizeof raw, offset);
+    enum err err = lmdb_read_at(fd, raw, sizeof raw, offset);
     if (err)
         return err;
     struct cursor c = cursor_over(raw, sizeof raw);
@@ -145,7 +145,7 @@ static enum err check_root(int fd, const struct meta *meta, const struct tree *t
     if (tree->root < 2 || tree->root > meta->last_page || tree->depth < 1 ||
         tree->depth > DEPTH_MAX)
         return ERR_INDEX;
-    enum err err = read_at(fd, raw, sizeof raw, tree->root * size);
+    enum err err = lmdb_read_at(fd, raw, sizeof raw, tree->root * size);
     if (err)
         return err;
     struct cursor c = cursor_over(raw, sizeof raw);
@@ -195,7 +195,7 @@ static enum err check_guard(int fd, const struct meta *meta)
     for (unsigned level = tree->depth;; level--) {
         if (number < 2 || number > meta->last_page)
             return ERR_INDEX;
-        enum err err = read_at(fd, page, size, number * size);
+        enum err err = lmdb_read_at(fd, page, size, number * size);
         if (err)
             return err;
         size_t at = last_node(page, size, number, level > 1 ? FLAG_BRANCH : FLAG_LEAF);

@@ -5,6 +5,7 @@
 #ifndef PACTFS_IO_LMDB_HEADER_H
 #define PACTFS_IO_LMDB_HEADER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/err.h"
@@ -34,5 +35,8 @@ struct lmdb_header {
  * error of the disk.
  */
 enum err lmdb_header_read(const char *file, struct lmdb_header *out);
+
+/* Reads all of `len` bytes: INDEX when the file ends before, else what the system reported. */
+enum err lmdb_read_at(int fd, void *buf, size_t len, uint64_t offset);
 
 #endif

@@ -72,18 +72,7 @@ struct page {
 
 static enum err read_at(const struct verifying *v, uint64_t page, void *buf, size_t len)
 {
-    uint64_t offset = page * v->header->page_size;
-    for (size_t done = 0; done < len;) {
-        ssize_t n = pread(v->fd, (char *)buf + done, len - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_from_errno(errno);
-        if (n == 0)
-            return ERR_INDEX;
-        done += (size_t)n;
-    }
-    return OK;
+    return lmdb_read_at(v->fd, buf, len, page * v->header->page_size);
 }
 
 /* V4. */
