@@ -2,11 +2,13 @@
  *
  * arguments.c: options anywhere, `--` ends them, --name VALUE or --name=VALUE.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
+#include "core/base/assert.h"
 #include "core/contract/nearest.h"
 
 /* The length of an option's name in "--name=value". */
@@ -16,20 +18,27 @@ static size_t name_length(const char *argument)
     return equals ? (size_t)(equals - argument) : strlen(argument);
 }
 
-static const char *find_option(const struct command *command, const char *argument)
+static const struct option *find_option(const struct command *command, const char *argument)
 {
     size_t len = name_length(argument);
-    for (const char *const *option = command->options; *option; option++)
-        if (strlen(*option) == len && strncmp(*option, argument, len) == 0)
-            return *option;
+    for (const struct option *option = command->options; option->name; option++)
+        if (strlen(option->name) == len && strncmp(option->name, argument, len) == 0)
+            return option;
     return NULL;
 }
 
 static int unknown_option(const struct command *command, const char *argument)
 {
     char name[64];
+    const char *names[OPTIONS_MAX + 1];
+    unsigned count = 0;
+    for (const struct option *option = command->options; option->name; option++) {
+        INVARIANT(count < OPTIONS_MAX);
+        names[count++] = option->name;
+    }
+    names[count] = NULL;
     snprintf(name, sizeof name, "%.*s", (int)name_length(argument), argument);
-    const char *near = nearest_word(name, command->options);
+    const char *near = nearest_word(name, names);
     if (near)
         complain("there is no option %s for '%s'; did you mean %s?", name, command->name, near);
     else
@@ -38,36 +47,75 @@ static int unknown_option(const struct command *command, const char *argument)
     return EXIT_USAGE;
 }
 
+/* An option that was given before is given anew: so there is always room. */
+static void give(struct arguments *arguments, const struct option *option, const char *value)
+{
+    unsigned at = 0;
+    while (at < arguments->given_count && arguments->given[at].option != option)
+        at++;
+    INVARIANT(at < OPTIONS_MAX);
+    arguments->given[at].option = option;
+    arguments->given[at].value = value;
+    if (at == arguments->given_count)
+        arguments->given_count++;
+}
+
 /* One option at argv[*at]; moves *at over its value. */
 static int take_option(const struct command *command, char **argv, int *at,
                        struct arguments *arguments)
 {
     const char *argument = argv[*at];
-    const char *option = strcmp(argument, "-h") == 0 ? "--help" : find_option(command, argument);
+    const struct option *option =
+        find_option(command, strcmp(argument, "-h") == 0 ? "--help" : argument);
     if (!option)
         return unknown_option(command, argument);
-    const char **value = strcmp(option, "--mount") == 0      ? &arguments->mount
-                         : strcmp(option, "--ready-fd") == 0 ? &arguments->ready
-                         : strcmp(option, "--cache") == 0    ? &arguments->cache
-                                                             : NULL;
     const char *given = strchr(argument, '=');
-    if (!value && given) {
-        complain("%s takes no value; leave '%s' out", option, given);
+    if (!option->example && given) {
+        complain("%s takes no value; leave '%s' out", option->name, given);
         return EXIT_USAGE;
     }
-    if (!value) {
-        arguments->json |= strcmp(option, "--json") == 0;
-        arguments->help |= strcmp(option, "--help") == 0;
-        arguments->allow_other |= strcmp(option, "--allow-other") == 0;
-        arguments->rebuild_index |= strcmp(option, "--rebuild-index") == 0;
-        return EXIT_DONE;
+    const char *value = given ? given + 1 : option->example ? argv[++*at] : NULL;
+    if (option->example && (!value || !*value)) {
+        complain("%s needs a value, as in: pactfs %s %s %s", option->name, command->name,
+                 option->name, option->example);
+        return EXIT_USAGE;
     }
-    *value = given ? given + 1 : argv[++*at];
-    if (*value && **value)
-        return EXIT_DONE;
-    complain("%s needs a value, as in: pactfs %s %s %s", option, command->name, option,
-             value == &arguments->cache ? "256M" : "./mnt");
-    return EXIT_USAGE;
+    give(arguments, option, value);
+    return EXIT_DONE;
+}
+
+bool option_given(const struct arguments *arguments, const char *name)
+{
+    for (unsigned i = 0; i < arguments->given_count; i++)
+        if (strcmp(arguments->given[i].option->name, name) == 0)
+            return true;
+    return false;
+}
+
+const char *option_value(const struct arguments *arguments, const char *name)
+{
+    for (unsigned i = 0; i < arguments->given_count; i++)
+        if (strcmp(arguments->given[i].option->name, name) == 0)
+            return arguments->given[i].value;
+    return NULL;
+}
+
+bool option_number(const struct arguments *arguments, const struct option_range *range,
+                   uint64_t *number)
+{
+    const char *word = option_value(arguments, range->name);
+    char *end = NULL;
+    if (!word)
+        return true;
+    errno = 0;
+    uint64_t value = word[0] >= '0' && word[0] <= '9' ? strtoull(word, &end, 10) : 0;
+    if (!end || *end || errno || value < range->least || value > range->most) {
+        complain("%s takes a whole number from %llu to %llu, not '%s'", range->name,
+                 (unsigned long long)range->least, (unsigned long long)range->most, word);
+        return false;
+    }
+    *number = value;
+    return true;
 }
 
 bool parse_cache(const char *word, uint64_t *bytes)
@@ -110,7 +158,7 @@ int parse_arguments(const struct command *command, int argc, char **argv,
             arguments->words[arguments->word_count++] = argv[i];
         }
     }
-    if (!arguments->help && arguments->word_count < command->least_words) {
+    if (!option_given(arguments, "--help") && arguments->word_count < command->least_words) {
         complain("something is missing: pactfs %s", command->synopsis);
         return EXIT_USAGE;
     }

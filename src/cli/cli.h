@@ -8,6 +8,8 @@
  *   2  the command line is not understood
  *   3  nothing is running for that home (status, umount, mount, sync, clean)
  *   4  scrub found damage
+ *   5  a history breaks a promise (check, sim)
+ *   6  check could not decide
  */
 #ifndef PACTFS_CLI_CLI_H
 #define PACTFS_CLI_CLI_H
@@ -22,23 +24,34 @@ enum exit_code {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
     EXIT_STOPPED = 3,
-    EXIT_DAMAGE = 4
+    EXIT_DAMAGE = 4,
+    EXIT_BROKEN = 5,
+    EXIT_UNDECIDED = 6
+};
+
+#define WORDS_MAX   64u
+#define OPTIONS_MAX 16u
+
+struct option {
+    const char *name;    /* "--mount" */
+    const char *example; /* of the value that it takes; NULL: it takes none */
 };
 
 struct arguments {
     const char *program; /* as it was called */
     const char *command;
-    const char *words[2]; /* what is not an option */
+    const char *words[WORDS_MAX]; /* what is not an option; NULL behind the last */
     unsigned word_count;
-    const char *mount; /* --mount DIR */
-    const char *ready; /* --ready-fd N */
-    const char *cache; /* --cache SIZE */
-    bool json, help, allow_other, rebuild_index;
+    struct {
+        const struct option *option;
+        const char *value;
+    } given[OPTIONS_MAX]; /* see option_value and option_given */
+    unsigned given_count;
 };
 
 struct command {
     const char *name, *synopsis, *summary, *text;
-    const char *const *options; /* that it takes, ended by NULL; all take --help */
+    const struct option *options; /* that it takes, ended by one without a name; all take --help */
     unsigned least_words, most_words;
     int (*run)(const struct arguments *arguments);
 };
@@ -51,6 +64,17 @@ void print_help(const struct command *command); /* NULL: of the whole */
 /* arguments.c: EXIT_DONE, or EXIT_USAGE after saying what is wrong. */
 int parse_arguments(const struct command *command, int argc, char **argv,
                     struct arguments *arguments);
+bool option_given(const struct arguments *arguments, const char *name);
+/* The value that was given last, or NULL. */
+const char *option_value(const struct arguments *arguments, const char *name);
+/* A whole number from least to most as the option's value; the number is left alone when the option
+ * was not given. False after saying what is wrong. */
+struct option_range {
+    const char *name;
+    uint64_t least, most;
+};
+bool option_number(const struct arguments *arguments, const struct option_range *range,
+                   uint64_t *number);
 
 /* say.c: to people. */
 __attribute__((format(printf, 1, 2))) int complain(const char *format,

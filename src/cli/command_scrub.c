@@ -133,8 +133,8 @@ int command_scrub(const struct arguments *arguments)
     struct client client;
     if (resolve_home(arguments->words[0], home, &error) != OK)
         return complain("%s", error.text);
-    struct report report = {.json = arguments->json,
-                            .bar = !arguments->json && on_terminal(),
+    struct report report = {.json = option_given(arguments, "--json"),
+                            .bar = !option_given(arguments, "--json") && on_terminal(),
                             .problems = json_array()};
     int code;
     if (client_open(&client, home)) {

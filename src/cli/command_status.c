@@ -60,7 +60,7 @@ static void print_status(const json_t *status)
 static int status_at_rest(const struct arguments *arguments, const char *home, enum home_kind kind)
 {
     bool volume = kind == HOME_VOLUME;
-    if (arguments->json)
+    if (option_given(arguments, "--json"))
         print_json(json_pack("{s:b, s:b, s:s, s:b}", "ok", 1, "running", 0, "home", home, "volume",
                              volume));
     else if (volume)
@@ -86,7 +86,7 @@ int command_status(const struct arguments *arguments)
     int code = EXIT_DONE;
     if (!answer_ok(status))
         code = complain_answer(status);
-    else if (arguments->json)
+    else if (option_given(arguments, "--json"))
         print_json(json_incref(status));
     else
         print_status(status);
@@ -161,7 +161,7 @@ int command_explain(const struct arguments *arguments)
     }
     if (code == EXIT_DONE && !answer_ok(answer))
         code = complain_answer(answer);
-    else if (code == EXIT_DONE && arguments->json)
+    else if (code == EXIT_DONE && option_given(arguments, "--json"))
         print_json(json_incref(answer));
     else if (code == EXIT_DONE)
         print_topics(answer);

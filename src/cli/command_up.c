@@ -78,7 +78,7 @@ static void print_up(const struct up *up, const char *what, long pid)
     json_t *lines = promise(up->home);
     size_t i;
     json_t *line;
-    if (up->arguments->json) {
+    if (option_given(up->arguments, "--json")) {
         print_json(json_pack("{s:b, s:s, s:s, s:s, s:I, s:o}", "ok", 1, "state", what, "home",
                              up->home, "mount", up->mount, "pid", (json_int_t)pid, "promise",
                              lines));
@@ -102,7 +102,7 @@ static int join_running(struct up *up, struct client *client)
     int code = EXIT_DONE;
     if (!answer_ok(status)) {
         code = complain_answer(status);
-    } else if (mount && up->arguments->mount && strcmp(mount, up->mount) != 0) {
+    } else if (mount && option_value(up->arguments, "--mount") && strcmp(mount, up->mount) != 0) {
         code = complain("the volume in %s is mounted at %s already, and a volume has one mount in "
                         "this version. To see it at %s too: mount --bind '%s' '%s'",
                         up->home, mount, up->mount, mount, up->mount);
@@ -138,13 +138,14 @@ _Noreturn static void become_node(const struct up *up, int ready_fd)
     fcntl(ready_fd, F_SETFD, 0);
     const char *argv[13] = {"pactfs", "serve", "--ready-fd", fd, "--mount", up->mount};
     unsigned count = 6;
-    if (up->arguments->allow_other)
+    if (option_given(up->arguments, "--allow-other"))
         argv[count++] = "--allow-other";
-    if (up->arguments->rebuild_index)
+    if (option_given(up->arguments, "--rebuild-index"))
         argv[count++] = "--rebuild-index";
-    if (up->arguments->cache) {
+    const char *cache = option_value(up->arguments, "--cache");
+    if (cache) {
         argv[count++] = "--cache";
-        argv[count++] = up->arguments->cache;
+        argv[count++] = cache;
     }
     argv[count++] = "--";
     argv[count] = up->home;
@@ -207,11 +208,12 @@ int command_up(const struct arguments *arguments)
     struct client client;
     enum home_kind kind;
     struct up up = {.arguments = arguments};
+    const char *mount = option_value(arguments, "--mount");
     uint64_t cache;
-    if (!parse_cache(arguments->cache, &cache))
+    if (!parse_cache(option_value(arguments, "--cache"), &cache))
         return EXIT_USAGE;
     if (resolve_home(arguments->words[0], up.home, &error) != OK ||
-        resolve_path(arguments->mount ? arguments->mount : "mnt", up.mount, &error) != OK ||
+        resolve_path(mount ? mount : "mnt", up.mount, &error) != OK ||
         home_inspect(up.home, &kind, &error) != OK ||
         home_contract(up.home, &contract, &error) != OK)
         return complain("%s", error.text);
@@ -219,9 +221,9 @@ int command_up(const struct arguments *arguments)
         make_default_parents(up.home);
     if (!client_open(&client, up.home))
         return start_new(&up);
-    if (arguments->cache)
+    if (option_value(arguments, "--cache"))
         complain("the volume runs already; --cache counts from its next start on");
-    int code = arguments->rebuild_index
+    int code = option_given(arguments, "--rebuild-index")
                    ? complain("the volume in %s is running, and its index can be rebuilt only at "
                               "the start; stop it first: pactfs down '%s'",
                               up.home, up.home)
@@ -244,20 +246,22 @@ int command_serve(const struct arguments *arguments)
     prctl(PR_SET_NAME, "pactfs"); /* as up starts it, the kernel would call it "exe" */
     struct store_error error = {""};
     char home[HOME_PATH_MAX], mount[HOME_PATH_MAX];
+    const char *where = option_value(arguments, "--mount");
+    const char *ready = option_value(arguments, "--ready-fd");
     struct node_options options = {.home = home,
                                    .ready_fd = -1,
-                                   .background = arguments->ready != NULL,
-                                   .allow_other = arguments->allow_other,
-                                   .rebuild_index = arguments->rebuild_index};
-    if (!parse_cache(arguments->cache, &options.cache))
+                                   .background = ready != NULL,
+                                   .allow_other = option_given(arguments, "--allow-other"),
+                                   .rebuild_index = option_given(arguments, "--rebuild-index")};
+    if (!parse_cache(option_value(arguments, "--cache"), &options.cache))
         return EXIT_USAGE;
-    if (arguments->ready && (options.ready_fd = ready_descriptor(arguments->ready)) < 0)
+    if (ready && (options.ready_fd = ready_descriptor(ready)) < 0)
         return complain("--ready-fd names no open descriptor; it is for pactfs up");
     if (resolve_home(arguments->words[0], home, &error) != OK ||
-        (arguments->mount && resolve_path(arguments->mount, mount, &error) != OK))
+        (where && resolve_path(where, mount, &error) != OK))
         return complain("%s", error.text);
     bool made = false;
-    if (arguments->mount) {
+    if (where) {
         options.mount = mount;
         int code = make_mount_point(mount, &made);
         if (code != EXIT_DONE)

@@ -11,12 +11,40 @@
     "HOME is the directory of the volume; without it, $XDG_DATA_HOME/pactfs or\n" \
     "~/.local/share/pactfs."
 
-static const char *const only_help[] = {"--help", NULL};
-static const char *const with_json[] = {"--json", "--help", NULL};
-static const char *const for_up[] = {
-    "--mount", "--json", "--allow-other", "--rebuild-index", "--cache", "--help", NULL};
-static const char *const for_serve[] = {
-    "--mount", "--allow-other", "--rebuild-index", "--ready-fd", "--cache", "--help", NULL};
+#define END        \
+    {              \
+        NULL, NULL \
+    }
+#define HELP           \
+    {                  \
+        "--help", NULL \
+    }
+#define JSON           \
+    {                  \
+        "--json", NULL \
+    }
+#define MOUNT              \
+    {                      \
+        "--mount", "./mnt" \
+    }
+#define CACHE             \
+    {                     \
+        "--cache", "256M" \
+    }
+#define ALLOW_OTHER           \
+    {                         \
+        "--allow-other", NULL \
+    }
+#define REBUILD_INDEX           \
+    {                           \
+        "--rebuild-index", NULL \
+    }
+
+static const struct option only_help[] = {HELP, END};
+static const struct option with_json[] = {JSON, HELP, END};
+static const struct option for_up[] = {MOUNT, JSON, ALLOW_OTHER, REBUILD_INDEX, CACHE, HELP, END};
+static const struct option for_serve[] = {
+    MOUNT, ALLOW_OTHER, REBUILD_INDEX, {"--ready-fd", "3"}, CACHE, HELP, END};
 
 const struct command commands[] = {
     {"up", "up [HOME] [--mount DIR] [--cache SIZE] [--allow-other] [--rebuild-index] [--json]",

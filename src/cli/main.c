@@ -47,7 +47,7 @@ int main(int argc, char **argv)
     if (code != EXIT_DONE)
         return code;
     arguments.program = argv[0];
-    if (arguments.help) {
+    if (option_given(&arguments, "--help")) {
         print_help(command);
         return EXIT_DONE;
     }
