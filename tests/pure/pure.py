@@ -4,9 +4,10 @@
 
   pure.py ALLOW SOURCES LIBRARY...
 
-Three checks. Undefined symbols of each library, less those the libraries define themselves, are all in ALLOW. No object lies
+Four checks. Undefined symbols of each library, less those the libraries define themselves, are all in ALLOW. No object lies
 in a writable section (.data, .bss, thread-local): tables of constants may need relocation, so .data.rel.ro is fine. The
 sources under SOURCES/core and SOURCES/sim include only headers of the C library, protobuf-c, xxHash and the core itself.
+Nothing of the instrumentation for tests (marks and mutants, core/base/mark.h) is in the libraries.
 """
 import os
 import re
@@ -19,6 +20,7 @@ HEADERS = {
     'bsd/sys/tree.h',  # macros only
     'sys/stat.h', 'sys/types.h',  # S_IF* and types; a call would show in the symbols
 }
+INSTRUMENT = re.compile(r'^(mark_counts|mutant_on|marks?_.*|mutants?_.*)$')
 WRITABLE = re.compile(r'^\.(data|bss|tdata|tbss)(\.(?!rel\.ro).*)?$|^\*COM\*$')
 
 
@@ -68,6 +70,8 @@ def check_symbols(libraries, allow):
     for library in libraries:
         for name, line in members(library):
             section, size, symbol, flags = parse(line)
+            if INSTRUMENT.match(symbol):
+                problems.append(f'{name}: {symbol} belongs to the instrumentation for tests')
             if section == '*UND*':
                 undefined.append((name, symbol))
                 continue

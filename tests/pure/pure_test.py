@@ -20,6 +20,8 @@ IMPURE = {
     'a global': 'int counter = 3;\nint f(void);\nint f(void) { return ++counter; }\n',
     'a zeroed static': 'int f(void);\nint f(void) { static int n; return ++n; }\n',
     'a thread-local': 'int f(void);\nint f(void) { static _Thread_local int n; return ++n; }\n',
+    'a mark': 'extern unsigned long mark_counts[2];\nvoid f(void);\nvoid f(void) { mark_counts[1]++; }\n',
+    'a mutant': 'extern int mutant_on;\nint f(void);\nint f(void) { return mutant_on == 3; }\n',
     'printing': '#include <stdio.h>\nvoid f(void);\nvoid f(void) { fprintf(stderr, "%d", 1); }\n',
 }
 INCLUDES = {'a foreign header': '#include <uv.h>\n', 'the io room': '#include "io/uv/env_uv.h"\n',

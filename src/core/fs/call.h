@@ -10,6 +10,7 @@
 #define PACTFS_FS_CALL_H
 
 #include "core/base/assert.h"
+#include "core/base/mark.h"
 #include "core/fs/fs.h"
 
 struct fs_call {

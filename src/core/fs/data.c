@@ -123,8 +123,11 @@ static enum err fetch_edges(struct fs_call *call, const struct writing *w)
     enum err err = OK, tail = OK;
     if (merges_head(call, w))
         err = get_chunk(call, w->inode->ino, w->offset / CHUNK_SIZE, &old);
-    if (merges_tail(call, w))
+    if (merges_tail(call, w)) {
+        if (w->offset % CHUNK_SIZE)
+            MARK(write_over_edges);
         tail = get_chunk(call, w->inode->ino, w->end / CHUNK_SIZE, &old);
+    }
     return err != OK ? err : tail;
 }
 
@@ -142,11 +145,14 @@ static void write_merged(struct fs_call *call, const struct writing *w, uint64_t
         valid = chunk_valid(w->inode, chunk);
         memcpy(buf, old, valid);
     } else {
+        MARK(write_into_hole);
         w->inode->chunks++;
     }
     if (valid < in)
         memset(buf + valid, 0, in - valid);
     memcpy(buf + in, w->source.bytes.data + (at - w->offset), to - at);
+    if (MUTANT(write_cuts_chunk))
+        valid = 0;
     put_chunk(call, ino, chunk, (struct bytes){buf, len > valid ? len : valid});
 }
 
@@ -249,16 +255,20 @@ static void punch_block(struct fs_call *call, const struct zeroing *z, const str
     uint32_t b = end > base ? (uint32_t)least(end - base, BLOCK_CHUNKS) : 0;
     if (a >= b)
         return;
+    if (MUTANT(punch_too_much) && b < BLOCK_CHUNKS)
+        b++;
     uint32_t gone = block->version.chunks & mask_between(a, b);
     if (!gone)
         return;
     if (!fs_expect(call, z->inode->chunks >= ws_count_chunks(gone))) /* I3 */
         return;
     z->inode->chunks -= ws_count_chunks(gone);
-    if (gone == block->version.chunks)
+    if (gone == block->version.chunks) {
+        MARK(zero_whole_block);
         ws_delete(call->ws, block->key);
-    else
+    } else {
         ws_punch(call->ws, block->key, a, b - a);
+    }
 }
 
 static enum err zero_edges(struct fs_call *call, const struct zeroing *z)
@@ -273,6 +283,8 @@ static enum err zero_edges(struct fs_call *call, const struct zeroing *z)
         err = fetch_zero_edges(call, z);
     if (err != OK)
         return err;
+    if (z->from % CHUNK_SIZE && z->to % CHUNK_SIZE && head == tail)
+        MARK(zero_inside_chunk);
     if (z->from % CHUNK_SIZE)
         zero_part(call, z, head);
     if (z->to % CHUNK_SIZE && (tail != head || !(z->from % CHUNK_SIZE)))
@@ -345,7 +357,8 @@ static enum err cut_block(struct fs_call *call, struct inode *inode, const struc
     uint32_t kept = (uint32_t)((keep + CHUNK_SIZE - 1) / CHUNK_SIZE);
     uint32_t gone = block->version.chunks & mask_between(kept, BLOCK_CHUNKS);
     uint32_t tail = (uint32_t)(keep % CHUNK_SIZE);
-    if (tail && (block->version.chunks >> (kept - 1) & 1)) {
+    if (tail && (block->version.chunks >> (kept - 1) & 1) && !MUTANT(truncate_keeps_tail)) {
+        MARK(truncate_inside_chunk);
         const uint8_t *old;
         enum err err = ws_get_chunk(call->ws, block->key, kept - 1, &old);
         if (err != OK)

@@ -169,6 +169,8 @@ bool inode_accessed(const struct fs_call *call, struct inode *inode)
 void inode_make_orphan(struct fs_call *call, const struct inode *inode)
 {
     INVARIANT(inode->nlink == 0);
+    if (MUTANT(orphan_mark_lost))
+        return;
     ws_put(call->ws, key_orphan(inode->ino), (struct bytes){0});
 }
 
@@ -179,11 +181,13 @@ void inode_unlinked(struct fs_call *call, struct inode *inode)
     if (inode_is_dir(inode)) {
         fs_expect(call, inode->nlink == 2 && inode->entries == 0);
         inode->nlink = 0;
-    } else {
+    } else if (!MUTANT(unlink_keeps_count)) {
         inode->nlink--;
     }
     inode->ctime = call->op->now;
-    if (inode->nlink == 0)
+    if (inode->nlink == 0) {
+        MARK(unlink_last_name);
         inode_make_orphan(call, inode);
+    }
     inode_put(call, inode);
 }

@@ -55,7 +55,9 @@ static void own_pieces(struct pieces *p, struct bytes own, uint32_t in, uint32_t
 /* The pieces of [at, to), which lies in one block. */
 static enum err block_pieces(struct fs_call *call, struct pieces *p, uint64_t at, uint64_t to)
 {
-    struct object_key key = key_block(call->op->ino, at / BLOCK_SIZE);
+    uint64_t first = call->op->offset / BLOCK_SIZE;
+    struct object_key key =
+        key_block(call->op->ino, MUTANT(read_wrong_block) ? first : at / BLOCK_SIZE);
     struct object_version block;
     enum err err = ws_get(call->ws, key, &block);
     while (err == OK && at < to) {
@@ -101,6 +103,8 @@ enum err fs_read(struct fs_call *call)
     }
     if (err != OK)
         return err;
+    if (p.count > 1)
+        MARK(read_hole_and_data);
     if ((op->flags & FS_READ_ATIME) && inode_accessed(call, &inode))
         inode_put(call, &inode);
     call->result->pieces = p.list;
@@ -142,7 +146,7 @@ enum err fs_write(struct fs_call *call)
         err = data_has(&inode);
     if (err != OK)
         return err;
-    uint64_t offset = append ? inode.size : op->offset;
+    uint64_t offset = append && !MUTANT(append_at_offset) ? inode.size : op->offset;
     struct data_source source = {.bytes = op->value, .owner = op->owner};
     if (source.bytes.len && offset >= FS_FILE_MAX)
         return ERR_FBIG;

@@ -53,6 +53,8 @@ static enum err add_names(struct fs_call *call, struct listing *l, const struct 
 {
     call->result->end = !scan->more;
     for (uint32_t i = 0; i < scan->count; i++) {
+        if (MUTANT(listing_loses_name) && i > 0 && i + 1 == scan->count)
+            break;
         struct dir_bucket bucket = {.key = scan->found[i].key};
         if (bucket.key.sub % DIR_SLOTS) /* cookies would not rise */
             return ERR_CORRUPT;

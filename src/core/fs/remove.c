@@ -59,7 +59,8 @@ enum err fs_rmdir(struct fs_call *call)
     if (victim.entries)
         return ERR_NOTEMPTY;
     fs_expect(call, place.dir->nlink > 2); /* I1 */
-    place.dir->nlink--;
+    if (!MUTANT(rmdir_keeps_count))
+        place.dir->nlink--;
     finish(call, &place, &victim);
     return OK;
 }
@@ -86,8 +87,11 @@ static enum err link_here(struct fs_call *call, struct place *place, struct inod
         err = place_add(call, place, target->ino, target->mode);
     if (err != OK)
         return err;
-    if (target->nlink == 0)
-        ws_delete(call->ws, key_orphan(target->ino));
+    if (target->nlink == 0) {
+        MARK(link_nameless);
+        if (!MUTANT(link_keeps_mark))
+            ws_delete(call->ws, key_orphan(target->ino));
+    }
     target->flags &= ~(uint32_t)INODE_LINKABLE;
     target->nlink++;
     target->ctime = call->op->now;
@@ -123,9 +127,11 @@ enum err fs_reclaim(struct fs_call *call)
     enum err marked = ws_get(call->ws, key_orphan(ino), &mark);
     if (marked != OK)
         return marked;
-    if (err == OK && inode.nlink > 0)
+    if (err == OK && inode.nlink > 0) {
+        MARK(reclaim_named);
         return OK; /* a file without a name was given one meanwhile */
-    if (err == OK) {
+    }
+    if (err == OK && !MUTANT(reclaim_leaves_data)) {
         err = data_cut(call, &inode, 0);
         if (err == OK && call->result->again)
             inode_put(call, &inode);

@@ -40,8 +40,10 @@ static enum err outside(struct fs_call *call, const struct inode *moved, const s
     uint64_t at = dir->ino, parent = dir->parent, remembered = 0;
     for (uint64_t steps = 1; at != FS_ROOT_INO; steps++) {
         struct inode above;
-        if (at == moved->ino)
+        if (at == moved->ino && !MUTANT(rename_loop)) {
+            MARK(rename_into_itself);
             return ERR_INVAL;
+        }
         enum err err = inode_get(call, parent, ERR_CORRUPT, &above);
         if (err != OK)
             return err;
@@ -108,7 +110,8 @@ static enum err reparent(struct fs_call *call, struct inode *moved, struct inode
     if (to->nlink >= FS_LINK_MAX)
         return ERR_MLINK;
     from->nlink--;
-    to->nlink++;
+    if (!MUTANT(rename_loses_link))
+        to->nlink++;
     moved->parent = to->ino;
     return OK;
 }
@@ -118,6 +121,8 @@ static enum err exchange(struct fs_call *call, struct renaming *r)
     struct inode *from = r->from.dir, *to = r->to.dir;
     /* counted at once, so that a full directory can exchange too */
     uint32_t in = inode_is_dir(&r->moved), out = inode_is_dir(&r->other);
+    if (in && out && from != to)
+        MARK(rename_exchanged_dirs);
     if (from != to) {
         fs_expect(call, from->nlink >= 2 + in && to->nlink >= 2 + out); /* I1 */
         from->nlink = from->nlink - in + out;
@@ -139,6 +144,7 @@ static enum err move(struct fs_call *call, struct renaming *r)
     struct inode *from = r->from.dir, *to = r->to.dir;
     enum err err = OK;
     if (r->other.ino && inode_is_dir(&r->other)) {
+        MARK(rename_replaced_dir);
         fs_expect(call, to->nlink > 2); /* I1 */
         to->nlink--;
     }
@@ -147,10 +153,14 @@ static enum err move(struct fs_call *call, struct renaming *r)
         return err;
     if (r->other.ino) {
         place_replace(call, &r->to, r->moved.ino, r->moved.mode);
-        inode_unlinked(call, &r->other);
+        if (!MUTANT(rename_keeps_replaced))
+            inode_unlinked(call, &r->other);
+        if (r->other.nlink == 0)
+            MARK(rename_replaced);
         place_remove(call, &r->from);
     } else {
-        place_remove(call, &r->from);
+        if (!MUTANT(rename_keeps_old))
+            place_remove(call, &r->from);
         err = place_add(call, &r->to, r->moved.ino, r->moved.mode);
     }
     return err;
@@ -173,6 +183,7 @@ enum err fs_rename(struct fs_call *call)
         return err;
     call->result->attr = inode_attr(&r.moved);
     if (r.other.ino == r.moved.ino) {
+        MARK(rename_same_file);
         call->result->attr2 = r.exchange ? call->result->attr : (struct fs_attr){0};
         return OK; /* two names of one file: POSIX says that nothing happens */
     }

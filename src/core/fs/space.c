@@ -203,6 +203,7 @@ static enum err copy_data(struct fs_call *call, const struct copying *c, uint64_
 
 static enum err copy_hole(struct fs_call *call, const struct copying *c, uint64_t at, uint64_t to)
 {
+    MARK(copy_hole);
     uint64_t into = c->into + (at - c->at), end = into + (to - at);
     enum err err = data_zero(call, c->to, into, end);
     if (err == OK && end > c->to->size)
@@ -218,8 +219,10 @@ static enum err run_end(struct fs_call *call, const struct copying *c, uint64_t 
     uint64_t end = c->at + c->length;
     *to = end;
     *hole = false;
-    if (c->at % CHUNK_SIZE != c->into % CHUNK_SIZE)
+    if (c->at % CHUNK_SIZE != c->into % CHUNK_SIZE) {
+        MARK(copy_apart);
         return OK;
+    }
     for (uint64_t next = at; next < end; next = (next / CHUNK_SIZE + 1) * CHUNK_SIZE) {
         struct object_version block;
         enum err err = ws_get(call->ws, key_block(c->from->ino, next / BLOCK_SIZE), &block);

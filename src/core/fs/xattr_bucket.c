@@ -181,8 +181,10 @@ enum err xattr_store(struct fs_call *call, struct inode *inode, struct xattr_buc
     if (!value.data)
         return ERR_XATTR_NOSPC;
     ws_put(call->ws, bucket->key, value);
-    if (x->long_length)
+    if (x->long_length) {
+        MARK(xattr_long);
         ws_write_chunks(call->ws, key_long(bucket, x), 0, set->value, NULL);
+    }
     return OK;
 }
 

@@ -28,6 +28,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/mark.h"
 #include "core/replica/fetch.h"
 
 #define ALONE_AFTER  4u
@@ -129,6 +130,7 @@ static bool coordination(struct request *request)
 {
     struct replica *replica = request->replica;
     if (replica->alone && replica->alone != request) {
+        MARK(conflict_waited);
         append(&replica->waiting_end, request);
         return false;
     }
@@ -168,6 +170,7 @@ static bool execution(struct request *request)
         request->read.done = fetched;
         enum fetch_outcome outcome = fetch_needs(ws, replica->store, &request->read);
         if (outcome == FETCH_LATER) {
+            MARK(fetch_later);
             request->awaited = true;
             return false;
         }
@@ -206,12 +209,26 @@ static bool frees_space(const struct fs_op *op, const struct write_set *writes)
     return false;
 }
 
+/* A bug: a part of a write set as a commit of its own. */
+static void commit_half(struct replica *replica, struct write_set *writes)
+{
+    uint64_t lsn;
+    struct write_set half = {writes->items, writes->count / 2};
+    if (half.count == 0)
+        return;
+    struct stamp stamp = hlc_next(&replica->clock, replica->env->ops->wall_ns(replica->env));
+    if (store_commit(replica->store, &half, stamp, true, &lsn) == OK)
+        *writes = (struct write_set){writes->items + half.count, writes->count - half.count};
+}
+
 static enum err commit(struct request *request)
 {
     struct replica *replica = request->replica;
     struct write_set writes = ws_write_set(&request->ws);
     if (writes.count == 0)
         return OK;
+    if (MUTANT(commit_in_two))
+        commit_half(replica, &writes);
     uint64_t lsn;
     struct stamp stamp = hlc_next(&replica->clock, replica->env->ops->wall_ns(replica->env));
     INVARIANT(stamp_compare(stamp, store_last_stamp(replica->store)) > 0);
@@ -220,7 +237,10 @@ static enum err commit(struct request *request)
     if (err == OK) {
         request->stamp = stamp;
         replica->status.commits++;
+    } else if (MUTANT(nospc_half) && err == ERR_NOSPC) {
+        commit_half(replica, &writes);
     } else if (request->op.code == FS_READ) {
+        MARK(read_without_atime);
         err = OK; /* the data is there; only the access time could not be kept */
     }
     return err;
@@ -237,11 +257,15 @@ static void again(struct request *request)
 static bool agreement(struct request *request)
 {
     struct replica *replica = request->replica;
-    if (request->awaited && !fetch_still_valid(&request->ws, replica->store)) {
+    if (request->awaited && !MUTANT(read_set_unchecked) &&
+        !fetch_still_valid(&request->ws, replica->store)) {
+        MARK(conflict_rerun);
         replica->status.conflicts++;
         request->attempts++;
-        if (request->attempts >= ALONE_AFTER && !replica->alone)
+        if (request->attempts >= ALONE_AFTER && !replica->alone) {
+            MARK(conflict_alone);
             replica->alone = request;
+        }
         again(request);
         return coordination(request);
     }
@@ -305,7 +329,7 @@ static void synced(struct store_sync *sync, enum err err)
 
 static bool durable(struct request *request)
 {
-    if (!request->durable) {
+    if (!request->durable || MUTANT(reply_before_durable)) {
         request->stage = STAGE_END;
         return true;
     }
@@ -422,8 +446,10 @@ static bool first_orphan(void *ctx, const struct object_key *key,
                          const struct object_version *version)
 {
     struct orphans *orphans = ctx;
-    if (stamp_compare(version->stamp, orphans->started) > 0)
+    if (stamp_compare(version->stamp, orphans->started) > 0) {
+        MARK(orphan_in_use);
         return true; /* someone has it open */
+    }
     orphans->ino = key->sub;
     return false;
 }
@@ -432,6 +458,8 @@ static void reclaim_step(struct replica *replica);
 
 static void reclaim_finished(struct replica *replica)
 {
+    if (replica->reclaim.err == OK)
+        MARK(orphan_reclaimed);
     if (replica->reclaim.err == OK && replica->status.orphans > 0)
         replica->status.orphans--;
     request_end(&replica->reclaim);

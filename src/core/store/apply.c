@@ -138,6 +138,7 @@ static void move_small(struct store *store, const struct entry *entry, struct ve
 {
     if (!place_later(entry->frame, version->place))
         return;
+    MARK(apply_moved);
     account(store, version->place, -(int64_t)small_weight(version));
     version->place = entry->frame;
     version->weight = entry->weight;
@@ -229,6 +230,8 @@ static void apply_new_block(struct store *store, const struct entry *entry,
     uint32_t first, end;
     entry_range(entry, &first, &end);
     next.stamp = entry->stamp;
+    if (MUTANT(apply_loses_chunk) && end - first > 1)
+        end--;
     next.oldest = old->oldest ? min_u32(old->oldest, entry->frame.segment) : entry->frame.segment;
     for (uint32_t i = first; i < end; i++) {
         next.chunks[i] = entry_chunk(entry, i);

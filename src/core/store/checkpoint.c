@@ -108,6 +108,8 @@ static void note_segments(struct store *store)
         struct segment *segment = store->segments.items[i];
         if (!segment->dirty || segment->state == SEGMENT_SPARE || segment->state == SEGMENT_DOOMED)
             continue;
+        if (MUTANT(checkpoint_forgets_segment) && segment->state == SEGMENT_HEAD)
+            continue;
         segment->dirty = false;
         cp->segments[cp->segment_count].number = segment->number;
         segment_encode(segment, cp->segments[cp->segment_count++].value);
@@ -115,15 +117,10 @@ static void note_segments(struct store *store)
     cp->removed_now = cp->removed_count;
 }
 
-/* freeze */
-static void checkpoint_begin(struct store *store)
+/* From here a replay has to begin. */
+static void note_place(struct store *store)
 {
     struct checkpoint *cp = &store->checkpoint;
-    INVARIANT(!store->frozen);
-    store->frozen = store->active;
-    store->active =
-        store->frozen == &store->overlays[0] ? &store->overlays[1] : &store->overlays[0];
-    INVARIANT(store->active->objects == 0);
     struct meta meta = {.replay_from = store->log.appended,
                         .sequence = store->log.sequence,
                         .incarnation = store->log.incarnation,
@@ -135,8 +132,19 @@ static void checkpoint_begin(struct store *store)
                         .last_segment = store->segments.last_number};
     cp->meta_len = meta_encode(&meta, cp->meta, sizeof cp->meta);
     store->checkpoint_place = store->log.appended;
+}
+
+/* freeze */
+static void checkpoint_begin(struct store *store)
+{
+    INVARIANT(!store->frozen);
+    store->frozen = store->active;
+    store->active =
+        store->frozen == &store->overlays[0] ? &store->overlays[1] : &store->overlays[0];
+    INVARIANT(store->active->objects == 0);
+    note_place(store);
     note_segments(store);
-    cp->number++;
+    store->checkpoint.number++;
 }
 
 static enum err write_versions(struct store *store, struct env_batch *batch)
@@ -145,14 +153,19 @@ static enum err write_versions(struct store *store, struct env_batch *batch)
     const struct object_key first = {0, 0, 0};
     enum err err = OK;
     for (struct overlay_object *o = overlay_at(store->frozen, &first); o && !err;
-         o = overlay_next(o))
+         o = overlay_next(o)) {
+        if (MUTANT(checkpoint_loses_object) && !overlay_next(o))
+            break;
         for (struct overlay_version *v = o->versions; v && !err; v = v->older) {
             uint8_t key[INDEX_KEY];
             index_key_encode(&o->key, v->stamp, key);
             struct bytes k = {key, INDEX_KEY};
+            if (MUTANT(checkpoint_keeps_dropped) && v->dropped)
+                continue;
             err = v->dropped ? ops->batch_delete(batch, k)
                              : ops->batch_put(batch, k, (struct bytes){v->value, v->len});
         }
+    }
     return err;
 }
 
@@ -206,6 +219,10 @@ static enum err checkpoint_finish(struct store *store)
     struct checkpoint *cp = &store->checkpoint;
     overlay_clear(store->frozen);
     store->frozen = NULL;
+    if (store->active->objects)
+        MARK(checkpoint_beside_commits);
+    if (MUTANT(checkpoint_drops_new))
+        overlay_clear(store->active);
     INVARIANT(cp->removed_now <= cp->removed_count);
     cp->removed_count -= cp->removed_now;
     if (cp->removed_count)
@@ -219,6 +236,8 @@ static enum err checkpoint_finish(struct store *store)
 
 static void answer(struct store_sync *list, enum err err)
 {
+    if (list && list->next)
+        MARK(checkpoint_shared);
     while (list) {
         struct store_sync *sync = list;
         list = sync->next;
@@ -238,6 +257,7 @@ static void answer_all(struct checkpoint *cp, enum err err)
 /* The timer wakes the checkpoint too: when commits wait for it, nothing else would. */
 static void retry(struct store *store)
 {
+    MARK(checkpoint_no_space);
     spare_sacrifice(
         store); /* C3; when there is none left, deletions and the cleaner may still help */
     store->checkpoint.retry_at = store->env->ops->mono_ns(store->env) + RETRY_NS;
@@ -249,6 +269,7 @@ static void retry(struct store *store)
  * next start replays it. */
 static void give_up(struct store *store)
 {
+    MARK(checkpoint_not_at_close);
     store->log.sync_wanted = true;
     log_kick(store);
     answer_all(&store->checkpoint, ERR_NOSPC);
@@ -280,8 +301,10 @@ static void checkpoint_done(struct env_job *job)
     /* The answers come last: one of them may be store_close's, which must see this work under
      * way. */
     cleaner_segments_done(store);
-    if (cp->waiting)
+    if (cp->waiting) {
+        MARK(checkpoint_asked_again);
         checkpoint_kick(store);
+    }
     cleaner_kick(store);
     answer(list, OK);
     store_settle(store);
@@ -298,6 +321,8 @@ static void log_durable(struct store_sync *sync, enum err err)
         store_settle(store);
         return;
     }
+    if (MUTANT(checkpoint_noted_late))
+        note_place(store);
     store->env->ops->submit(store->env, &cp->job);
 }
 
@@ -322,8 +347,11 @@ void checkpoint_kick(struct store *store)
         return;
     if (store->frozen && store->env->ops->mono_ns(store->env) < cp->retry_at)
         return; /* C3: waits for room */
-    if (!store->frozen && !cp->waiting && !due(store))
-        return;
+    if (!store->frozen && !cp->waiting) {
+        if (!due(store))
+            return;
+        MARK(checkpoint_by_limits);
+    }
     if (!store->frozen)
         checkpoint_begin(store);
     cp->store = store;
@@ -331,7 +359,10 @@ void checkpoint_kick(struct store *store)
     cp->job.done = checkpoint_done;
     cp->running = true;
     cp->sync.done = log_durable;
-    store_sync(store, &cp->sync);
+    if (MUTANT(checkpoint_before_log))
+        log_durable(&cp->sync, OK);
+    else
+        store_sync(store, &cp->sync);
 }
 
 void checkpoint_start(struct store *store, struct store_sync *sync)

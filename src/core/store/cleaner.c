@@ -132,6 +132,10 @@ static void doom(struct store *store, struct segment *segment)
     store->cleaner->untidy = true;
     checkpoint_segment_gone(store, segment->number);
     segments_sum(&store->segments);
+    if (MUTANT(cleaner_removes_early)) {
+        segment->doomed_at = store->checkpoint.done_number;
+        cleaner_segments_done(store);
+    }
 }
 
 /* --- which, and when --- */
@@ -173,6 +177,8 @@ static struct segment *choose(const struct store *store, bool *later)
         if (!best || segment_reclaimable(s) * best->bytes > segment_reclaimable(best) * s->bytes)
             best = s;
     }
+    if (!best && !*later && tombs)
+        MARK(cleaner_deletions_last);
     return best || *later ? best : tombs; /* G4 */
 }
 
@@ -244,6 +250,7 @@ static void end_victim(struct cleaner *cleaner, bool damaged)
     cleaner->victim = NULL;
     cleaner->end = false;
     if (damaged) { /* G2 */
+        MARK(cleaner_gave_up);
         victim->damaged = true;
         store_note_problem(store, "the cleaner cannot read a record; the segment is kept",
                            (struct place){victim->number, (uint32_t)cleaner->reader.at});
@@ -301,6 +308,7 @@ static void start_victim(struct cleaner *cleaner, struct segment *victim)
 {
     struct store *store = cleaner->store;
     if (victim->live == 0 && victim->tombs == 0) {
+        MARK(cleaner_empty_segment);
         doom(store, victim);
         return;
     }
@@ -419,6 +427,7 @@ void cleaner_kick(struct store *store)
         start_victim(cleaner, victim);
     } else if (cleaner->next < cleaner->count || cleaner->end) {
         if (!work_through(cleaner)) {
+            MARK(cleaner_waited);
             again_in(store, PAUSE_NS);
             return;
         }

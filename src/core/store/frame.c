@@ -6,6 +6,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/assert.h"
+#include "core/base/mark.h"
 
 #define FRAME_SUMMED   40u                          /* bytes of the frame before its checksum */
 #define SEGMENT_MAGIC  UINT64_C(0x3147455354434150) /* "PACTSEG1" */
@@ -63,7 +64,8 @@ enum err frame_peek(const uint8_t in[FRAME_SIZE], uint64_t room, struct frame *f
 bool frame_verify(const uint8_t *in, const struct frame *frame, uint64_t seed)
 {
     struct cursor c = cursor_over(in + FRAME_SUMMED, FRAME_SIZE - FRAME_SUMMED);
-    return get_u64(&c) == frame_checksum(in, in + FRAME_SIZE, frame->head_len, seed);
+    return get_u64(&c) == frame_checksum(in, in + FRAME_SIZE, frame->head_len, seed) ||
+           MUTANT(frame_unchecked);
 }
 
 void segment_header_encode(const uint8_t uuid[16], uint32_t number, uint8_t *out)

@@ -102,6 +102,7 @@ static uint8_t *log_space(struct log *log, struct place place, uint32_t len)
 static void log_reference(struct log *log, struct place place, struct bytes bytes,
                           struct shared *owner)
 {
+    MARK(log_referenced);
     struct log_piece *piece = malloc(sizeof *piece);
     INVARIANT(piece != NULL);
     *piece = (struct log_piece){.place = place,
@@ -127,10 +128,18 @@ static void append_payload(struct log *log, struct append *append, uint32_t i)
 static enum err switch_head(struct store *store, bool frees)
 {
     struct segment *next = spare_take(store, frees);
-    if (!next)
-        return store->full ? ERR_NOSPC : ERR_AGAIN;
-    if (store->log.head)
+    if (!next && store->full) {
+        MARK(log_full);
+        return ERR_NOSPC;
+    }
+    if (!next) {
+        MARK(log_waits_for_spare);
+        return ERR_AGAIN;
+    }
+    if (store->log.head) {
+        MARK(log_new_segment);
         store->log.head->state = SEGMENT_SEALED;
+    }
     next->state = SEGMENT_HEAD;
     next->bytes = SEGMENT_HEADER;
     next->dirty = true;
@@ -164,6 +173,15 @@ static uint32_t payload_length(const struct append *append)
     return len;
 }
 
+/* How many entries of a record reach the log: all. */
+static uint32_t entries_logged(const struct append *append)
+{
+    uint32_t last = append->count - 1;
+    if (MUTANT(log_loses_entry) && last > 0 && append->entries[last].action != WRITE_CHUNKS)
+        return last;
+    return append->count;
+}
+
 /* Tells the entries where they are, and the segment what it carries. */
 static void place_entries(struct store *store, struct append *append, struct place at,
                           uint32_t head_len)
@@ -187,7 +205,8 @@ enum err log_append(struct store *store, struct append *append)
 {
     struct log *log = &store->log;
     uint32_t *weights = ARENA_ARRAY(&store->arena, uint32_t, append->count);
-    struct record_out record = {append->entries, append->count, append->stamp, append->moved};
+    struct record_out record = {append->entries, entries_logged(append), append->stamp,
+                                append->moved};
     void *packed;
     size_t head_len = record_measure(&record, &store->arena, weights, &packed);
     struct frame frame = {.head_len = (uint32_t)head_len,
@@ -195,7 +214,8 @@ enum err log_append(struct store *store, struct append *append)
                           .flags = append->moved ? FRAME_MOVED : 0,
                           .incarnation = log->incarnation,
                           .sequence = log->sequence,
-                          .durable = place_lsn(log->durable)};
+                          .durable =
+                              place_lsn(MUTANT(log_durable_ahead) ? log->appended : log->durable)};
     uint64_t total = frame_record_len(&frame);
     enum err err = make_room(store, total, append->frees);
     if (err)
@@ -272,6 +292,7 @@ static void plan_ahead(struct store *store, struct log_flush *flush, uint64_t by
         return;
     uint32_t from = head->zeroed > end ? head->zeroed : end,
              room = store->limits.segment_bytes - from;
+    MARK(log_zeros_ahead);
     flush->ahead = head;
     flush->ahead_at = from;
     head->zeroed = from + (room < AHEAD_BYTES ? room : AHEAD_BYTES);
@@ -288,8 +309,10 @@ static void flush_run(struct env_job *job)
                                      (int)flush->writes[i].iov_count);
     if (flush->ahead && !flush->err)
         flush->err = write_ahead(flush);
-    for (uint32_t i = 0; i < flush->sync_count && !flush->err; i++)
+    for (uint32_t i = 0; i < flush->sync_count && !flush->err && !MUTANT(log_skip_sync); i++)
         flush->err = ops->file_sync(flush->syncs[i]->file);
+    if (MUTANT(log_error_ignored))
+        flush->err = OK;
 }
 
 /* Adds a piece to the job; false when it has no place for it. */
@@ -342,6 +365,8 @@ static void collect_syncs(struct log_flush *flush, struct store *store)
         if (!segment->unsynced)
             continue;
         INVARIANT(flush->sync_count < FLUSH_FILES_MAX);
+        if (MUTANT(log_syncs_last_file))
+            flush->sync_count = 0;
         flush->syncs[flush->sync_count++] = segment;
         segment->unsynced = false;
     }
@@ -387,6 +412,8 @@ static void answer_waiters(struct store *store)
     while (log->waiting && (store->failed || log->waiting->lsn <= place_lsn(log->durable))) {
         struct store_sync *sync = log->waiting;
         log->waiting = sync->next;
+        if (sync->next && sync->next->lsn <= place_lsn(log->durable))
+            MARK(log_group_commit);
         sync->done(sync, sync->lsn <= place_lsn(log->durable) ? OK : store->failed);
     }
 }
@@ -432,6 +459,7 @@ static void start_jobs(struct store *store, bool wanted)
     bool zeroing =
         log->syncer.busy && log->syncer.ahead; /* then that part of the file is its own */
     if (much && !log->writer.busy && !zeroing && unsent_bytes(log) >= WRITE_FROM) {
+        MARK(log_write_ahead);
         flush_start(store, &log->writer, false, WRITE_MOST);
         log->wrote_ahead = !log->syncer.busy;
     }
@@ -446,7 +474,7 @@ void log_kick(struct store *store)
     }
     bool behind = place_lsn(log->appended) > place_lsn(log->durable);
     start_jobs(store, behind && (log->waiting || log->sync_wanted));
-    if (behind && !log->timer_running) {
+    if (behind && !log->timer_running && !MUTANT(log_timer_lost)) {
         log->timer_running = true;
         store->env->ops->timer_start(store->env, &log->timer, store->limits.unsynced_ns);
     }
@@ -456,6 +484,7 @@ static void timer_fire(struct env_timer *timer)
 {
     struct log *log = (struct log *)((char *)timer - offsetof(struct log, timer));
     struct store *store = log->syncer.store;
+    MARK(log_timer);
     log->timer_running = false;
     log->sync_wanted = true;
     log_kick(store);
@@ -465,7 +494,7 @@ void store_sync(struct store *store, struct store_sync *sync)
 {
     struct log *log = &store->log;
     sync->next = NULL;
-    sync->lsn = place_lsn(log->appended);
+    sync->lsn = place_lsn(MUTANT(sync_waits_for_less) ? log->written : log->appended);
     if (!store->failed && sync->lsn <= place_lsn(log->durable)) {
         sync->done(sync, OK);
         return;

@@ -61,6 +61,7 @@ static enum err disk_hit(struct store *store, const struct object_key *key, stru
             hit->value = value;
             return OK;
         }
+        MARK(lookup_hidden);
         err = ops->cursor_next(store->cursor, &found, &value);
     }
     return err == ERR_NOENT ? OK : err;
@@ -78,7 +79,10 @@ static enum err find(struct store *store, const struct object_key *key, struct s
     *best = overlay_hit(store->active, NULL, key, at);
     if (best->found && best->newest)
         return OK;
-    struct hit other = overlay_hit(store->frozen, store->active, key, at);
+    struct overlay *frozen = MUTANT(lookup_skips_frozen) ? NULL : store->frozen;
+    struct hit other = overlay_hit(frozen, store->active, key, at);
+    if (other.found && !best->found)
+        MARK(lookup_frozen);
     newer(best, &other);
     if (best->found && best->newest)
         return OK;
@@ -183,7 +187,8 @@ enum err walk_begin(struct walk *walk, struct store *store, struct object_key fr
     *walk = (struct walk){.store = store, .to = to};
     if (object_key_compare(&from, &to) > 0)
         return OK;
-    walk->active = in_range(walk, overlay_at(store->active, &from));
+    if (!MUTANT(walk_skips_memory))
+        walk->active = in_range(walk, overlay_at(store->active, &from));
     walk->frozen = store->frozen ? in_range(walk, overlay_at(store->frozen, &from)) : NULL;
     return seek_disk(walk, &from);
 }

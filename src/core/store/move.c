@@ -39,6 +39,8 @@ static enum err add(struct cleaner *cleaner, const struct entry *entry, const ui
 {
     struct move_batch *batch = &cleaner->batch;
     batch->entries[batch->count] = *entry;
+    if (MUTANT(cleaner_moves_dead))
+        batch->entries[batch->count].stamp = store_last_stamp(cleaner->store);
     batch->payloads[batch->count++] = payload;
     batch->bytes += entry->action == WRITE_CHUNKS ? entry->length : (uint32_t)entry->value.len;
     return batch->count == MOVE_ENTRIES || batch->bytes >= BATCH_BYTES ? flush(cleaner) : OK;
@@ -47,6 +49,8 @@ static enum err add(struct cleaner *cleaner, const struct entry *entry, const ui
 static bool forgettable(const struct store *store, uint32_t oldest, uint32_t victim)
 {
     const struct segment *first = segments_from(&store->segments, oldest);
+    if (MUTANT(cleaner_forgets_deletions))
+        return true;
     return store->old_versions == 0 && (!first || first->number >= victim); /* V2 */
 }
 
@@ -54,14 +58,23 @@ static enum err move_small(struct cleaner *cleaner, const struct entry *entry)
 {
     struct store *store = cleaner->store;
     struct version version;
+    if (MUTANT(cleaner_moves_dead))
+        return add(cleaner, entry, NULL);
     enum err err = lookup(store, &entry->key, entry->stamp, &version);
     if (err)
         return err == ERR_NOENT ? OK : err;
     if (stamp_compare(version.stamp, entry->stamp) != 0 ||
         place_lsn(version.place) != place_lsn(entry->frame))
         return OK;
-    if (version.present || !forgettable(store, version.oldest, entry->frame.segment))
+    bool needed = version.present && !MUTANT(cleaner_forgets_live);
+    if (needed || !forgettable(store, version.oldest, entry->frame.segment)) {
+        if (version.present)
+            MARK(cleaner_moved_value);
+        else
+            MARK(cleaner_moved_deletion);
         return add(cleaner, entry, NULL);
+    }
+    MARK(cleaner_forgot_deletion);
     apply_forget(store, &entry->key, entry->stamp);
     return OK;
 }
@@ -133,10 +146,12 @@ static enum err add_run(struct cleaner *cleaner, const struct entry *entry, cons
     struct entry run = *entry;
     run.first_chunk = first;
     if (entry->action != WRITE_CHUNKS) {
+        MARK(cleaner_moved_hole);
         run.action = WRITE_PUNCH;
         run.length = n;
         return add(cleaner, &run, NULL);
     }
+    MARK(cleaner_moved_chunks);
     uint32_t skip = first - entry->first_chunk, rest = entry->length - skip * CHUNK_SIZE;
     run.length = rest < n * CHUNK_SIZE ? rest : n * CHUNK_SIZE;
     run.sums = entry->sums + skip;
@@ -153,6 +168,7 @@ static enum err move_block(struct cleaner *cleaner, const struct entry *entry,
     if (err || bits == 0)
         return err;
     if (entry->action != WRITE_CHUNKS && forgettable(store, newest.oldest, entry->frame.segment)) {
+        MARK(cleaner_forgot_hole);
         forget_holes(store, entry, &newest, bits);
         return OK;
     }

@@ -133,6 +133,7 @@ static void add_chunk(struct read_job *job, const struct chunk *chunk, uint32_t 
         memset(into + chunk->len, 0, end - chunk->len);
         return;
     }
+    MARK(read_part_of_chunk);
     last->bounce = last->buf = malloc(CHUNK_SIZE);
     INVARIANT(last->bounce != NULL);
     last->skip = from;
@@ -172,7 +173,7 @@ static enum err finish_piece(struct read_job *job, const struct read_piece *piec
     for (uint32_t i = 0; i < piece->chunks; i++) {
         uint32_t offset = i * CHUNK_SIZE;
         uint32_t len = piece->len - offset < CHUNK_SIZE ? piece->len - offset : CHUNK_SIZE;
-        if (checksum32(piece->buf + offset, len) == piece->sums[i])
+        if (checksum32(piece->buf + offset, len) == piece->sums[i] || MUTANT(read_unchecked))
             continue;
         job->bad = (struct place){piece->place.segment, piece->place.offset + offset};
         return ERR_CORRUPT;
@@ -187,6 +188,7 @@ static enum err finish_piece(struct read_job *job, const struct read_piece *piec
 
 static void copy_from_memory(struct store *store, struct read_piece *piece)
 {
+    MARK(read_from_memory);
     for (uint32_t done = 0; done < piece->len;) {
         uint32_t n = piece->len - done < CHUNK_SIZE ? piece->len - done : CHUNK_SIZE;
         struct place place = {piece->place.segment, piece->place.offset + done};
@@ -208,9 +210,11 @@ static void conclude(struct read_job *job)
     job->read->err = job->err;
     if (!job->err)
         return;
-    if (job->err == ERR_CORRUPT)
+    if (job->err == ERR_CORRUPT) {
+        MARK(read_refused);
         store_note_problem(job->store, "a chunk of file data does not match its checksum",
                            job->bad);
+    }
     for (uint32_t i = 0; i < job->read->count; i++)
         memset(job->read->ranges[i].into, 0, job->read->ranges[i].length);
 }
@@ -262,6 +266,8 @@ static enum err read_piece(struct read_job *job, struct read_piece *piece)
         return err;
     if (got == piece->len)
         return OK;
+    if (got > 0)
+        MARK(read_partly_at_hand);
     piece->later = (struct env_read){.file = segment->file,
                                      .offset = piece->place.offset + got,
                                      .buf = piece->buf + got,
@@ -290,6 +296,7 @@ static void try_now(struct read_job *job)
 
 static void read_waiting(struct read_job *job)
 {
+    MARK(read_later);
     struct store *store = job->store;
     store->reads++;
     loose_add(store, &job->loose, drop_job);

@@ -112,6 +112,7 @@ static enum err open_index(struct replay *replay)
         ops->index_remove(store->env, path);
     enum err err = open_verified(store, path);
     if (err == ERR_INDEX && !store->read_only) {
+        MARK(recovery_index_damaged);
         ops->log(store->env, "the index is damaged; it is made again from the log");
         ops->index_remove(store->env, path);
         store->counters.problems++;
@@ -215,9 +216,11 @@ static enum err load_meta(struct replay *replay, bool *found)
     replay->at = meta.replay_from;
     replay->sequence = meta.sequence;
     replay->incarnation = meta.incarnation;
-    store->last_ino = meta.last_ino;
+    if (!MUTANT(recovery_ino_lost))
+        store->last_ino = meta.last_ino;
     store->old_versions = meta.old_versions;
-    store->last_stamp = meta.last_stamp;
+    if (!MUTANT(recovery_stamp_lost))
+        store->last_stamp = meta.last_stamp;
     store->kept_from = meta.keep_ns == store->policy.keep_ns ? meta.kept_from : meta.last_stamp;
     if (meta.last_segment > store->segments.last_number)
         store->segments.last_number = meta.last_segment;
@@ -249,6 +252,12 @@ static enum err load_checkpoint(struct replay *replay)
 
 /* --- the records --- */
 
+static bool is_known(struct store *store, const struct object_key *key)
+{
+    struct version version;
+    return lookup(store, key, STAMP_MAX, &version) == OK;
+}
+
 static void replay_entry(void *ctx, const struct entry *entry)
 {
     struct replay *replay = ctx;
@@ -256,6 +265,9 @@ static void replay_entry(void *ctx, const struct entry *entry)
     struct segment *segment = segments_find(&store->segments, entry->frame.segment);
     segments_append(&store->segments, segment, entry_log_weight(entry));
     segment->tombs += entry->action == WRITE_DELETE || entry->action == WRITE_PUNCH;
+    if ((MUTANT(recovery_skips_deletes) && entry->action == WRITE_DELETE) ||
+        (MUTANT(recovery_keeps_index) && is_known(store, &entry->key)))
+        return;
     if (!replay->err)
         replay->err = apply_entry(store, entry);
 }
@@ -278,9 +290,11 @@ static enum err settle_tail(struct replay *replay, bool cut)
         err = ops->file_open(store->env, path, ENV_WRITE, &file);
         if (err)
             break;
-        if (tail)
-            err = ops->file_truncate(file, segment->bytes);
-        err = err ? err : ops->file_sync(file);
+        if (tail && !MUTANT(recovery_tail_kept))
+            err = ops->file_truncate(file, segment->bytes -
+                                               (MUTANT(recovery_cuts_early) ? FRAME_SIZE : 0));
+        if (!MUTANT(recovery_skips_sync))
+            err = err ? err : ops->file_sync(file);
         ops->file_close(file);
         segment->unsynced = false;
     }
@@ -296,6 +310,7 @@ static enum err spill(struct replay *replay)
     enum err err = settle_tail(replay, false);
     if (err)
         return err;
+    MARK(recovery_spilled);
     store->log.appended = replay->at;
     store->log.sequence = replay->sequence;
     store->log.incarnation = replay->incarnation;
@@ -321,6 +336,8 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
         segment->frames++;
         store->segments.frames++;
     }
+    if (store->counters.replayed_records && replay->at.segment != segment->number)
+        MARK(recovery_over_segments);
     segment->bytes = (uint32_t)end;
     segment->unsynced = true;
     replay->sequence = record->frame.sequence + 1;
@@ -404,6 +421,7 @@ enum verdict { GO_ON, NEXT_SEGMENT, END_OF_LOG, STOP };
 static enum err damaged(struct replay *replay, struct place at)
 {
     char path[STORE_PATH_MAX];
+    MARK(recovery_refused);
     return store_error_set(replay->error, ERR_DAMAGED_RECORD,
                            "%s is damaged at offset %u: a record that had been made durable cannot "
                            "be read. Restore the file, "
@@ -418,17 +436,21 @@ static enum verdict judge(struct replay *replay, uint32_t index, struct segment_
                           enum err err)
 {
     struct place at = {replay->numbers[index], (uint32_t)reader->at};
+    enum verdict next = MUTANT(recovery_one_segment) ? END_OF_LOG : NEXT_SEGMENT;
     if (err == ERR_NOENT && reader->at + FRAME_SIZE > reader->end)
-        return NEXT_SEGMENT; /* whether that is the end shows there */
+        return next; /* whether that is the end shows there */
     /* zeros: a full segment ends so too, and then the next one goes on with the next record */
     if (err == ERR_NOENT && !proven_here(replay, reader, at))
-        return NEXT_SEGMENT;
-    if (err != ERR_NOENT && !proven_durable(replay, index, reader, at))
+        return next;
+    if (err != ERR_NOENT && !proven_durable(replay, index, reader, at)) {
+        MARK(recovery_torn_record);
         return END_OF_LOG; /* R1 */
+    }
     if (!replay->rebuild) {
         replay->err = damaged(replay, at);
         return STOP;
     }
+    MARK(recovery_passed_over);
     store_note_problem(replay->store, "a damaged record was passed over", at);
     return reader_resync(reader) ? GO_ON : NEXT_SEGMENT;
 }
@@ -444,11 +466,15 @@ static bool fits(const struct replay *replay, const struct frame *frame)
 static enum verdict judge_misfit(struct replay *replay, uint32_t index,
                                  const struct segment_reader *reader, const struct frame *frame)
 {
-    if (frame->sequence <= replay->sequence || frame->incarnation < replay->incarnation)
+    if (frame->sequence <= replay->sequence || frame->incarnation < replay->incarnation) {
+        MARK(recovery_stale_record);
         return NEXT_SEGMENT;
+    }
     if (frame->durable <= place_lsn(replay->at) &&
-        !proven_durable(replay, index, reader, replay->at))
+        !proven_durable(replay, index, reader, replay->at)) {
+        MARK(recovery_gap);
         return END_OF_LOG;
+    }
     replay->err = damaged(replay, replay->at);
     return STOP;
 }
@@ -466,10 +492,13 @@ static enum verdict replay_step(struct replay *replay, uint32_t index, struct se
     uint64_t end = reader->at;
     arena_reset(&replay->store->arena);
     uint32_t bad = record_first_bad(&record, segment->number, &replay->store->arena);
-    if (bad) {
+    if (bad && !MUTANT(recovery_payload_unchecked)) {
         reader->at = at;
-        if (!proven_durable(replay, index, reader, (struct place){segment->number, (uint32_t)at}))
+        if (!proven_durable(replay, index, reader, (struct place){segment->number, (uint32_t)at})) {
+            MARK(recovery_torn_payload);
             return END_OF_LOG;
+        }
+        MARK(recovery_payload_kept);
         store_note_problem(replay->store, "stored bytes do not match their checksum",
                            (struct place){segment->number, bad});
         reader->at = at;
@@ -505,6 +534,7 @@ static enum verdict replay_segment(struct replay *replay, uint32_t index)
     if (!replay->rebuild && number == replay->at.segment)
         reader.at = replay->at.offset;
     if (reader.at >= reader.end) { /* after an orderly stop: nothing in it is needed here */
+        MARK(recovery_clean);
         close_segment(replay, &reader);
         return NEXT_SEGMENT;
     }
@@ -518,6 +548,8 @@ static enum verdict replay_segment(struct replay *replay, uint32_t index)
     if (!header_ok(replay, &reader, number)) {
         struct place start = {number, 0};
         bool used = known || proven_durable(replay, index, &reader, start);
+        if (!used)
+            MARK(recovery_unfinished_segment);
         replay->err = used ? damaged(replay, start) : OK;
         verdict = used ? STOP : NEXT_SEGMENT; /* otherwise its making was cut short */
     }
@@ -576,8 +608,11 @@ static enum err keep_or_remove(struct replay *replay, uint32_t number)
         ops->file_close(file);
         file = NULL;
     }
+    if (!err && !file)
+        MARK(recovery_file_removed);
     if (err || !file)
         return err ? err : ops->file_remove(store->env, path);
+    MARK(recovery_spare_kept);
     struct segment *segment = segments_add(&store->segments, number, SEGMENT_SPARE);
     segment->dirty = false;
     segment->file = file;

@@ -41,9 +41,11 @@ static enum err make_one(struct store *store, uint32_t number, struct env_file *
     INVARIANT(header != NULL);
     segment_header_encode(store->identity.uuid, number, header);
     struct env_iov iov = {header, SEGMENT_HEADER};
-    err = ops->file_reserve(file, store->limits.segment_bytes);
+    err = MUTANT(spare_unreserved) ? OK : ops->file_reserve(file, store->limits.segment_bytes);
     err = err ? err : ops->file_write(file, 0, &iov, 1);
     free(header);
+    if (err == ERR_NOSPC)
+        MARK(spare_no_space);
     if (err) {
         ops->file_close(file);
         ops->file_remove(store->env, path);
@@ -64,7 +66,8 @@ void spare_make(struct spare_job *spare)
         spare->made += !spare->err;
     }
     snprintf(seg, sizeof seg, "%s/seg", store->path);
-    enum err err = spare->made ? store->env->ops->dir_sync(store->env, seg) : OK;
+    bool sync = spare->made && !MUTANT(spare_dir_unsynced);
+    enum err err = sync ? store->env->ops->dir_sync(store->env, seg) : OK;
     spare->err = err ? err : spare->err;
 }
 
@@ -111,6 +114,7 @@ enum err spare_first(struct store *store)
     store->full = spare.err == ERR_NOSPC;
     if (!store->full)
         return spare.err;
+    MARK(spare_none_at_start);
     /* a full disk can still be read, and need not stay full */
     store->env->ops->timer_start(store->env, &store->spare_timer, RETRY_NS);
     return OK;
@@ -119,6 +123,7 @@ enum err spare_first(struct store *store)
 void spare_timer_fired(struct env_timer *timer)
 {
     struct store *store = (struct store *)((char *)timer - offsetof(struct store, spare_timer));
+    MARK(spare_tried_again);
     store->full = false;
     spare_kick(store);
     checkpoint_kick(store); /* one may have found the disk full */
@@ -157,8 +162,15 @@ void spare_taken(struct store *store)
 struct segment *spare_take(struct store *store, bool frees)
 {
     uint32_t n = spare_count(store);
-    if (n == 0 || (store->full && !frees && n <= store->limits.spare_segments))
+    if (n == 0)
         return NULL;
+    if (store->full && n <= store->limits.spare_segments) { /* held back */
+        if (!frees) {
+            MARK(spare_refused);
+            return NULL;
+        }
+        MARK(spare_for_deletion);
+    }
     return store->segments.items[store->segments.count - n];
 }
 
@@ -167,6 +179,7 @@ bool spare_sacrifice(struct store *store)
     uint32_t n = spare_count(store);
     if (n < 2 || store->spare.busy)
         return false; /* the last one stays with the log */
+    MARK(spare_given_up);
     struct segment *last = store->segments.items[store->segments.count - 1];
     char path[STORE_PATH_MAX];
     segment_path(store->path, last->number, path, sizeof path);

@@ -281,11 +281,18 @@ bool store_has_room(const struct store *store)
 {
     if (store->failed || store->read_only)
         return true; /* commits fail at once, there is nothing to wait for */
-    if (!store->full && log_room(store) < store->limits.segment_bytes)
+    if (!store->full && log_room(store) < store->limits.segment_bytes) {
+        MARK(room_spare);
         return false; /* a spare is being made */
-    if (store->frozen && !store->full && store->active->bytes >= 2 * store->limits.overlay_bytes)
+    }
+    if (store->frozen && !store->full && store->active->bytes >= 2 * store->limits.overlay_bytes) {
+        MARK(room_checkpoint);
         return false; /* the checkpoint under way must end first */
-    return store->log.pending < store->limits.pending_bytes;
+    }
+    if (store->log.pending < store->limits.pending_bytes)
+        return true;
+    MARK(room_pending);
+    return false;
 }
 
 void store_on_room(struct store *store, void (*room)(void *ctx), void *ctx)
@@ -395,6 +402,7 @@ void store_fail(struct store *store, enum err err, const char *what)
 {
     if (store->failed)
         return;
+    MARK(store_failed);
     char line[STORE_PATH_MAX + 256];
     snprintf(line, sizeof line,
              "store %s stopped: %s failed: %s. Nothing more is written; what was answered as "

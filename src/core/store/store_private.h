@@ -16,6 +16,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/assert.h"
+#include "core/base/mark.h"
 #include "core/store/frame.h"
 #include "core/store/index_entry.h"
 #include "core/store/log.h"

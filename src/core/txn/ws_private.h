@@ -13,6 +13,7 @@
 #define PACTFS_TXN_WS_PRIVATE_H
 
 #include "core/base/assert.h"
+#include "core/base/mark.h"
 #include "core/txn/workspace.h"
 
 struct ws_write {

@@ -149,6 +149,7 @@ void ws_rollback(struct workspace *ws, uint64_t mark)
     INVARIANT(mark <= ws->serial);
     while (ws->writes && ws->writes->serial > mark) {
         struct ws_write *w = ws->writes;
+        MARK(undone);
         ws->writes = w->older;
         take_back(ws, w);
     }
@@ -211,7 +212,7 @@ static void emit_block(struct gather *g, const struct ws_object *o)
     uint32_t left = (base & ~block->clear) | block->set;
     bool was = !o->supplied || o->base.present;
     if (left)
-        emit_runs(g, o, block->clear & base);
+        emit_runs(g, o, MUTANT(write_set_loses_holes) ? 0 : block->clear & base);
     else if (was)
         emit(g, (struct write){.action = WRITE_DELETE, .key = o->key});
 }

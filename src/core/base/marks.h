@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * marks.h: the names of all marks and mutants, each with what it stands for. See mark.h.
+ */
+#ifndef PACTFS_BASE_MARKS_H
+#define PACTFS_BASE_MARKS_H
+
+/* X(name, what has happened when the branch is taken) */
+#define MARK_TABLE(X)                                                                          \
+    /* the log */                                                                              \
+    X(log_new_segment, "the log went on in another segment")                                   \
+    X(log_waits_for_spare, "a commit found no segment ready and had to wait")                  \
+    X(log_full, "a commit was refused: the disk is full")                                      \
+    X(log_referenced, "a large payload went into the log without a copy")                      \
+    X(log_zeros_ahead, "zeros were written ahead of the log")                                  \
+    X(log_write_ahead, "much waited, and was written before the sync")                         \
+    X(log_group_commit, "one sync answered several requests")                                  \
+    X(log_timer, "what nobody waited for was synced after a while")                            \
+    X(store_failed, "the disk reported an error, and the store stopped")                       \
+    X(room_spare, "no room: a segment is being made")                                          \
+    X(room_checkpoint, "no room: the checkpoint under way must end first")                     \
+    X(room_pending, "no room: too much waits to be written")                                   \
+    /* segments made ahead */                                                                  \
+    X(spare_no_space, "no segment could be made: the disk is full")                            \
+    X(spare_refused, "the last segments were kept from an ordinary commit")                    \
+    X(spare_for_deletion, "a deletion or the cleaner took a segment that was held back")       \
+    X(spare_given_up, "a segment made ahead was given up")                                     \
+    X(spare_none_at_start, "a store was opened on a full disk, without a segment to write")    \
+    X(spare_tried_again, "after a full disk another attempt was made")                         \
+    /* checkpoints */                                                                          \
+    X(checkpoint_by_limits, "a limit asked for a checkpoint")                                  \
+    X(checkpoint_shared, "one checkpoint answered several requests")                           \
+    X(checkpoint_asked_again, "another checkpoint was asked for during one")                   \
+    X(checkpoint_beside_commits, "something was committed while a checkpoint was written")     \
+    X(checkpoint_no_space, "a checkpoint found the disk full, and is tried again")             \
+    X(checkpoint_not_at_close, "a store was closed without a checkpoint: the disk is full")    \
+    /* recovery */                                                                             \
+    X(recovery_clean, "nothing had to be replayed from a segment: the end was orderly")        \
+    X(recovery_over_segments, "a replay went over several segments")                           \
+    X(recovery_torn_record, "a torn record was the end of the log")                            \
+    X(recovery_torn_payload, "a whole record with a torn payload was the end of the log")      \
+    X(recovery_gap, "the end of the log was a gap, with a good record behind it")              \
+    X(recovery_stale_record, "a record of an earlier run was met and left alone")              \
+    X(recovery_unfinished_segment, "a segment was met whose making had been cut short")        \
+    X(recovery_spilled, "the overlay was written to the index in the middle of a replay")      \
+    X(recovery_spare_kept, "a segment made ahead survived and was kept")                       \
+    X(recovery_file_removed, "a useless segment file was removed")                             \
+    X(recovery_payload_kept, "a payload that had been durable was damaged; the record stayed") \
+    X(recovery_refused, "a record that had been durable was damaged; the start was refused")   \
+    X(recovery_passed_over, "a damaged record was passed over while the index was made again") \
+    X(recovery_index_damaged, "a damaged index was made again from the log")                   \
+    /* cleaning */                                                                             \
+    X(cleaner_moved_value, "a value was moved")                                                \
+    X(cleaner_moved_chunks, "chunks of a block were moved")                                    \
+    X(cleaner_moved_deletion, "a deletion was moved: older bytes may still be in the log")     \
+    X(cleaner_moved_hole, "a hole was moved")                                                  \
+    X(cleaner_forgot_deletion, "a deletion that hides nothing any more was forgotten")         \
+    X(cleaner_forgot_hole, "a hole that hides nothing any more was forgotten")                 \
+    X(cleaner_empty_segment, "a segment without live bytes went at once")                      \
+    X(cleaner_deletions_last, "a segment of many deletions was cleaned, as the last")          \
+    X(cleaner_waited, "the cleaner had to wait for room")                                      \
+    X(cleaner_gave_up, "the cleaner kept a segment that cannot be read")                       \
+    /* reading */                                                                              \
+    X(read_from_memory, "bytes were read that were not in a file yet")                         \
+    X(read_later, "a read waited for the disk")                                                \
+    X(read_partly_at_hand, "the kernel had only the first part of a read at hand")             \
+    X(read_part_of_chunk, "a part of a chunk was read, by way of the whole chunk")             \
+    X(read_refused, "a chunk did not match its checksum and was refused")                      \
+    X(lookup_frozen, "an answer came from the overlay that a checkpoint is writing")           \
+    X(lookup_hidden, "an entry of the index on disk was hidden by memory")                     \
+    X(apply_moved, "a replay or the cleaner put a version at a later place")                   \
+    /* the replica manager */                                                                  \
+    X(fetch_later, "an operation waited for chunks to be read")                                \
+    X(conflict_rerun, "what an operation had read was changed meanwhile; it ran again")        \
+    X(conflict_alone, "an operation that lost too often was left alone")                       \
+    X(conflict_waited, "an operation waited for the one that was alone")                       \
+    X(orphan_reclaimed, "an orphan of an earlier run was reclaimed")                           \
+    X(orphan_in_use, "an orphan of this run was left to those who have it open")               \
+    X(read_without_atime, "a read succeeded although its access time could not be written")    \
+    /* the file service */                                                                     \
+    X(undone, "an operation that failed had written, and was taken back")                      \
+    X(unlink_last_name, "the last name of an inode went")                                      \
+    X(link_nameless, "a file without a name was given one")                                    \
+    X(reclaim_named, "an orphan was to be reclaimed that has a name by now")                   \
+    X(rename_replaced, "a rename took the last name of what it replaced")                      \
+    X(rename_replaced_dir, "a rename replaced a directory")                                    \
+    X(rename_exchanged_dirs, "two directories with different parents were exchanged")          \
+    X(rename_same_file, "a rename met two names of one file")                                  \
+    X(rename_into_itself, "a directory was to be moved below itself")                          \
+    X(read_hole_and_data, "a read met both a hole and data")                                   \
+    X(write_over_edges, "a write began and ended inside chunks, with old bytes behind it")     \
+    X(write_into_hole, "a part of a chunk was written where a hole was")                       \
+    X(truncate_inside_chunk, "a file was cut inside a chunk")                                  \
+    X(zero_inside_chunk, "zeros were made inside a single chunk")                              \
+    X(zero_whole_block, "all that was left of a block became a hole")                          \
+    X(copy_hole, "a hole was copied as a hole")                                                \
+    X(copy_apart, "bytes were copied between different places of their chunks")                \
+    X(xattr_long, "a long attribute value went into a block")
+
+/* X(name, what the program does wrong) */
+#define MUTANT_TABLE(X)                                                                       \
+    /* the log */                                                                             \
+    X(log_skip_sync, "the log is written but not synced")                                     \
+    X(log_syncs_last_file, "of several segments written, only the last is synced")            \
+    X(log_error_ignored, "a failed write or sync of the log is taken for a good one")         \
+    X(log_durable_ahead, "records say that the log was durable up to themselves")             \
+    X(log_loses_entry, "the last entry of a record is left out of the log")                   \
+    X(log_timer_lost, "what nobody waits for is never synced")                                \
+    X(sync_waits_for_less, "a sync covers only what had been written when it began")          \
+    X(frame_unchecked, "the checksum of a frame is not looked at")                            \
+    X(spare_dir_unsynced, "new segment files are used before their directory was synced")     \
+    X(spare_unreserved, "segment files are made without disk space")                          \
+    /* checkpoints */                                                                         \
+    X(checkpoint_before_log, "a checkpoint is written before the log is durable")             \
+    X(checkpoint_noted_late, "the place to replay from is taken after the log was synced")    \
+    X(checkpoint_loses_object, "a checkpoint leaves its last object out")                     \
+    X(checkpoint_drops_new, "what was committed during a checkpoint is dropped with it")      \
+    X(checkpoint_keeps_dropped, "a checkpoint leaves superseded versions in the index")       \
+    X(checkpoint_forgets_segment, "a checkpoint leaves the last segment out of its table")    \
+    /* recovery */                                                                            \
+    X(recovery_one_segment, "a replay ends with the first segment")                           \
+    X(recovery_skips_deletes, "a replay passes over deletions")                               \
+    X(recovery_keeps_index, "a replay does not change what the index has already")            \
+    X(recovery_stamp_lost, "the greatest stamp is forgotten with a restart")                  \
+    X(recovery_ino_lost, "the greatest inode number is forgotten with a restart")             \
+    X(recovery_tail_kept, "what lies behind the end of the log stays there")                  \
+    X(recovery_cuts_early, "the log is cut a little before its end")                          \
+    X(recovery_skips_sync, "what a replay read is taken for durable as it is")                \
+    X(recovery_payload_unchecked, "a replay takes a record whose payload is torn")            \
+    /* the index, reading and cleaning */                                                     \
+    X(lookup_skips_frozen, "lookups pass over the overlay that a checkpoint is writing")      \
+    X(walk_skips_memory, "scans pass over what only memory has")                              \
+    X(apply_loses_chunk, "the last chunk of a longer write is not put into the index")        \
+    X(read_unchecked, "chunks are served whatever their checksum says")                       \
+    X(cleaner_forgets_live, "the cleaner forgets objects that still exist")                   \
+    X(cleaner_forgets_deletions, "the cleaner forgets deletions while old bytes are there")   \
+    X(cleaner_moves_dead, "the cleaner writes overwritten values again, as the newest")       \
+    X(cleaner_removes_early, "a cleaned file goes before a checkpoint without it is durable") \
+    /* the replica manager */                                                                 \
+    X(reply_before_durable, "a request is answered before its commit is durable")             \
+    X(read_set_unchecked, "an operation commits although what it read has changed")           \
+    X(commit_in_two, "the write set of an operation is committed in two halves")              \
+    X(nospc_half, "a commit that the full disk refuses leaves its first half")                \
+    X(write_set_loses_holes, "holes are not part of the write set")                           \
+    /* the file service */                                                                    \
+    X(rename_keeps_old, "a rename leaves the old name where it was")                          \
+    X(rename_keeps_replaced, "what a rename replaced keeps its link count")                   \
+    X(rename_loses_link, "a directory moved under another is not counted there")              \
+    X(rename_loop, "a directory can be moved below itself")                                   \
+    X(unlink_keeps_count, "unlink does not decrease the link count")                          \
+    X(rmdir_keeps_count, "rmdir does not decrease the link count of the parent")              \
+    X(orphan_mark_lost, "what loses its last name is not marked as an orphan")                \
+    X(link_keeps_mark, "a file without a name that is given one stays marked as an orphan")   \
+    X(reclaim_leaves_data, "an orphan's data stay behind")                                    \
+    X(append_at_offset, "O_APPEND writes at the offset that came with the request")           \
+    X(write_cuts_chunk, "a write inside a chunk loses the bytes behind it")                   \
+    X(truncate_keeps_tail, "a file that is cut and grown again shows the old bytes")          \
+    X(punch_too_much, "a hole takes one chunk more than it should")                           \
+    X(read_wrong_block, "a read that enters a second block gets the first one again")         \
+    X(listing_loses_name, "a listing leaves out the last of several names")
+
+enum mark {
+#define X(name, text) MARK_##name,
+    MARK_TABLE(X)
+#undef X
+        MARK_COUNT
+};
+
+enum mutant {
+    MUTANT_NONE = 0,
+#define X(name, text) MUTANT_##name,
+    MUTANT_TABLE(X)
+#undef X
+        MUTANT_COUNT
+};
+
+#endif
