@@ -47,19 +47,6 @@ static int unknown_option(const struct command *command, const char *argument)
     return EXIT_USAGE;
 }
 
-/* An option that was given before is given anew: so there is always room. */
-static void give(struct arguments *arguments, const struct option *option, const char *value)
-{
-    unsigned at = 0;
-    while (at < arguments->given_count && arguments->given[at].option != option)
-        at++;
-    INVARIANT(at < OPTIONS_MAX);
-    arguments->given[at].option = option;
-    arguments->given[at].value = value;
-    if (at == arguments->given_count)
-        arguments->given_count++;
-}
-
 /* One option at argv[*at]; moves *at over its value. */
 static int take_option(const struct command *command, char **argv, int *at,
                        struct arguments *arguments)
@@ -80,7 +67,12 @@ static int take_option(const struct command *command, char **argv, int *at,
                  option->name, option->example);
         return EXIT_USAGE;
     }
-    give(arguments, option, value);
+    if (arguments->given_count == GIVEN_MAX) {
+        complain("there are more than %u options", GIVEN_MAX);
+        return EXIT_USAGE;
+    }
+    arguments->given[arguments->given_count].option = option;
+    arguments->given[arguments->given_count++].value = value;
     return EXIT_DONE;
 }
 
@@ -94,7 +86,7 @@ bool option_given(const struct arguments *arguments, const char *name)
 
 const char *option_value(const struct arguments *arguments, const char *name)
 {
-    for (unsigned i = 0; i < arguments->given_count; i++)
+    for (unsigned i = arguments->given_count; i-- > 0;)
         if (strcmp(arguments->given[i].option->name, name) == 0)
             return arguments->given[i].value;
     return NULL;

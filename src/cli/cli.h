@@ -30,7 +30,8 @@ enum exit_code {
 };
 
 #define WORDS_MAX   64u
-#define OPTIONS_MAX 16u
+#define OPTIONS_MAX 32u /* of one command */
+#define GIVEN_MAX   64u
 
 struct option {
     const char *name;    /* "--mount" */
@@ -45,7 +46,7 @@ struct arguments {
     struct {
         const struct option *option;
         const char *value;
-    } given[OPTIONS_MAX]; /* see option_value and option_given */
+    } given[GIVEN_MAX]; /* in their order; see option_value and option_given */
     unsigned given_count;
 };
 
