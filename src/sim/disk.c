@@ -487,6 +487,14 @@ void disk_crash(struct sim_disk *disk, struct chance *chance)
 
 /* --- the disk as a whole --- */
 
+void disk_leave(struct sim_disk *disk)
+{
+    if (!disk->user)
+        return;
+    node_release(disk->user);
+    disk->user = NULL;
+}
+
 struct sim_disk *sim_disk_new(void)
 {
     struct sim_disk *disk = sim_zalloc(sizeof *disk);
@@ -496,13 +504,14 @@ struct sim_disk *sim_disk_new(void)
     return disk;
 }
 
-void sim_disk_free(struct sim_disk *disk)
+static void forget_all(struct sim_disk *disk)
 {
     while (disk->namings) {
         struct naming *naming = disk->namings;
         disk->namings = naming->next;
         naming_free(disk, naming);
     }
+    disk->last = &disk->namings;
     struct name *name, *next;
     RB_FOREACH_SAFE(name, names, &disk->names, next)
     {
@@ -510,7 +519,27 @@ void sim_disk_free(struct sim_disk *disk)
         set_durable(disk, name, NULL);
         name_tidy(disk, name);
     }
+    if (disk->root.index) {
+        disk->used -= map_bytes(disk->root.index);
+        map_free(disk->root.index);
+        disk->root.index = NULL;
+    }
+}
+
+void sim_disk_free(struct sim_disk *disk)
+{
+    disk_leave(disk);
+    forget_all(disk);
     free(disk);
+}
+
+void sim_disk_lose(struct sim_disk *disk)
+{
+    disk_leave(disk);
+    forget_all(disk);
+    INVARIANT(disk->used == 0);
+    disk->capacity = 0;
+    disk->full = false;
 }
 
 static struct inode *inode_twin(struct inode *inode)
@@ -575,6 +604,7 @@ struct sim_disk *sim_disk_clone(const struct sim_disk *disk)
 void sim_disk_crash(struct sim_disk *disk, uint64_t seed)
 {
     struct chance chance;
+    INVARIANT(!disk->user || disk->user->dead);
     chance_seed(&chance, seed);
     disk_crash(disk, &chance);
 }

@@ -28,6 +28,7 @@
 
 struct chance;
 struct map;
+struct node;
 
 struct page {
     uint32_t refs;
@@ -100,6 +101,7 @@ struct sim_disk {
     struct names names;
     struct inode root; /* always there */
     struct naming *namings, **last;
+    struct node *user; /* the last node that worked on it; NULL: none, or its world has ended */
     uint64_t capacity, used;
     uint64_t epoch; /* counts crashes: handles of an earlier epoch hold no room */
     bool full;
@@ -136,6 +138,8 @@ void file_make_durable(struct inode *file);
 void file_fail_sync(struct inode *file, struct chance *chance);
 
 void disk_crash(struct sim_disk *disk, struct chance *chance);
+/* The dead node that worked on it lets go of it. A live one is a mistake of the caller's. */
+void disk_leave(struct sim_disk *disk);
 
 /* map.c: the ordered map behind an index */
 struct map *map_new(void);

@@ -87,16 +87,31 @@ enum err sim_file_open(struct env *env, const char *path, enum env_open how, str
     return err;
 }
 
-void sim_file_close(struct env_file *file)
+/* Lets go of the inode; NULL from then on. */
+static void let_go(struct env_file *file)
 {
     struct sim_disk *disk = file->node->disk;
-    *file->link = file->next;
-    if (file->next)
-        file->next->link = file->link;
+    if (!file->inode)
+        return;
     if (file->epoch == disk->epoch)
         inode_unlive(disk, file->inode);
     inode_unref(disk, file->inode);
+    file->inode = NULL;
+}
+
+void sim_file_close(struct env_file *file)
+{
+    *file->link = file->next;
+    if (file->next)
+        file->next->link = file->link;
+    let_go(file);
     free(file);
+}
+
+void files_release(struct node *node)
+{
+    for (struct env_file *file = node->files; file; file = file->next)
+        let_go(file);
 }
 
 void files_close_all(struct node *node)
@@ -140,6 +155,8 @@ enum err sim_file_read_now(struct env_file *file, uint64_t offset, void *buf, si
     struct node *node = file->node;
     if (node->dead)
         return ERR_CRASHED;
+    if (node->sim->now < node->stalled_until)
+        return ERR_AGAIN;
     size_t part = readable(file, offset, len);
     if (part && chance_below(&node->sim->chance, 1000) < node->again_per_mille) {
         if (part == 1 || chance_coin(&node->sim->chance))
@@ -338,6 +355,7 @@ enum err sim_dir_space(struct env *env, const char *path, struct env_space *out)
     char clean[SIM_PATH_MAX];
     if (node->dead)
         return ERR_CRASHED;
+    INVARIANT(disk);
     enum err err = find_dir(node, path, clean);
     if (err)
         return err;

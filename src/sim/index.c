@@ -273,18 +273,34 @@ enum err sim_index_open(struct env *env, const char *path, struct env_index **ou
     return OK;
 }
 
+/* Lets go of the map and its directory; NULL from then on. */
+static void let_go(struct env_index *index)
+{
+    if (!index->map)
+        return;
+    map_prune(index->map);
+    index->map->open = NULL;
+    index->map = NULL;
+    inode_unref(index->node->disk, index->dir);
+    index->dir = NULL;
+}
+
 void sim_index_close(struct env_index *index)
 {
     INVARIANT(index->cursors == 0);
     if (index->batch)
         sim_batch_abort(index->batch);
-    map_prune(index->map);
-    index->map->open = NULL;
     *index->link = index->next;
     if (index->next)
         index->next->link = index->link;
-    inode_unref(index->node->disk, index->dir);
+    let_go(index);
     free(index);
+}
+
+void index_release(struct node *node)
+{
+    for (struct env_index *index = node->indexes; index; index = index->next)
+        let_go(index);
 }
 
 void index_close_all(struct node *node)
@@ -533,7 +549,7 @@ enum err sim_batch_commit(struct env_batch *batch)
 
 uint64_t sim_index_bytes(struct env_index *index)
 {
-    return index->map->bytes;
+    return index->map ? index->map->bytes : 0; /* a dead node's may have let go of it */
 }
 
 enum err sim_index_verify(struct env_index *index,

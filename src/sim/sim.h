@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * sim.h: the simulated world: virtual time, seeded chance, disks that crash.
+ * sim.h: the simulated world: virtual time, seeded chance, disks that crash. network.h: the network
+ * between its nodes.
  *
  * A `struct sim` is one world: a clock, a source of chance and a queue of events. A `struct env`
  * made in it is one node, with its own wall clock and its own disk. A `struct sim_disk` outlives
@@ -19,7 +20,13 @@
  *   S4  An index batch survives exactly when commit answered OK; one that was being committed may
  *       go either way.
  *   S5  After its crash (or sim_stop) an env answers ERR_CRASHED to everything but close and stop
- *       calls, and none of its events runs any more.
+ *       calls, and none of its events runs any more. Many envs may follow each other on one disk.
+ *   S6  A paused env runs none of its events. When it is resumed, those that are overdue run first
+ *       of all, in the order in which they were due, and the others when they are due.
+ *   S7  A timer fires when the node's own clock shows its time, also when the clock's drift changes
+ *       meanwhile. A new env begins with a true clock.
+ *   S8  While a disk is stalled, no job or read for later that uses it is done, and file_read_now
+ *       answers AGAIN; each goes on afterwards as if the time between had not been.
  */
 #ifndef PACTFS_SIM_SIM_H
 #define PACTFS_SIM_SIM_H
@@ -32,18 +39,20 @@ struct sim_disk;
 /* --- the world --- */
 
 /* A world with one node on `disk`, which the caller keeps; at most one live env uses a disk at a
- * time. */
+ * time. NULL: a process that has no disk; it may not ask for one. */
 struct sim *sim_new(uint64_t seed, struct sim_disk *disk);
 /* Ends a world. Close what was opened in it first (allowed after a crash too); files and indexes
  * still open are closed, jobs and timers forgotten. The disk stays as it is: what was written but
  * not synced is still there, as after kill -9. */
 void sim_free(struct sim *sim);
 
-/* The env of the first node / of one more. They live until sim_free. */
+/* The env of the first node / of one more, in which a dead one's work on that disk may be taken up
+ * again: what the dead one left open lets go of the disk. They live until sim_free. */
 struct env *sim_env(struct sim *sim);
 struct env *sim_env_add(struct sim *sim, struct sim_disk *disk);
 
-/* Runs the next event and moves the clock to it. False: there is none. */
+/* Runs the next event and moves the clock to it. False: there is none (what waits for a node to be
+ * resumed, or for a link to be cleared, does not count). */
 bool sim_step(struct sim *sim);
 /* Steps until wanted(ctx) is true (asked before each step). False when no event was left or
  * `limit_ns` of virtual time had passed before. */
@@ -53,13 +62,17 @@ bool sim_run_idle(struct sim *sim, uint64_t limit_ns);
 /* Runs everything due in the next `ns` and leaves the clock exactly there. */
 void sim_advance(struct sim *sim, uint64_t ns);
 
-uint64_t sim_now(const struct sim *sim);    /* the env's mono_ns */
+uint64_t sim_now(const struct sim *sim);    /* the mono_ns of an env whose clock is true */
 uint64_t sim_random(struct sim *sim);       /* 64 bits from the world's chance, for workloads */
 uint64_t sim_events(const struct sim *sim); /* how many events ran */
 uint64_t sim_trace(const struct sim *sim);  /* a hash of everything that happened */
 
 /* Moves the wall clock of one node by `ns`, either way. */
 void sim_wall_jump(struct env *env, int64_t ns);
+/* From now on the node's clocks and timers gain so many nanoseconds a millisecond (0: true; at most
+ * 100,000 either way): of its own second, the world's is a little more or less. mono_ns goes on
+ * without a step. */
+void sim_clock_drift(struct env *env, int32_t ns_per_ms);
 
 /* Where env->log goes; NULL (the default): nowhere. */
 void sim_log_to(struct env *env, void (*line)(void *ctx, const char *line), void *ctx);
@@ -71,6 +84,17 @@ void sim_log_to(struct env *env, void (*line)(void *ctx, const char *line), void
 void sim_crash(struct env *env);
 void sim_stop(struct env *env);
 bool sim_crashed(const struct env *env); /* crashed or stopped */
+/* The process does nothing until it is resumed (a stopped process, a virtual machine that stands
+ * still); its clocks go on. What was due meanwhile happens then, in the order in which it was due:
+ * S6. A crash or a stop ends the pause. */
+void sim_pause(struct env *env);
+void sim_resume(struct env *env);
+bool sim_paused(const struct env *env);
+/* The process's jobs and its disk take `factor` times as long from now on (1: as ever). */
+void sim_slow(struct env *env, unsigned factor);
+/* Every disk operation that begins in the next `ns`, or is under way, ends only after them. Stalls
+ * that overlap are one, until the later end. */
+void sim_disk_stall(struct env *env, uint64_t ns);
 
 /* The power fails during the k-th changing disk operation from now (1: the next one; 0: never). */
 void sim_crash_at(struct env *env, uint64_t k);
@@ -97,6 +121,9 @@ void sim_disk_capacity(struct sim_disk *disk, uint64_t bytes);
 /* While on, whatever needs more room answers NOSPC. */
 void sim_disk_full(struct sim_disk *disk, bool full);
 uint64_t sim_disk_used(const struct sim_disk *disk);
+
+/* The disk is lost: it is as new and empty as after sim_disk_new. No live env may use it. */
+void sim_disk_lose(struct sim_disk *disk);
 
 /* Rot, on the platter and in the cache: NOENT when there is no such file, RANGE when it is shorter.
  */
