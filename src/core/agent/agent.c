@@ -397,6 +397,17 @@ void agent_free(struct agent *agent)
     free(agent);
 }
 
+void agent_abandon(struct agent *agent)
+{
+    agent->env->ops->timer_stop(agent->env, &agent->turn);
+    for (uint32_t i = 0; i < agent->limits.reclaims; i++)
+        request_abandon(&agent->slots[i].request);
+    refs_free(&agent->refs);
+    free(agent->slots);
+    free(agent->queue);
+    free(agent);
+}
+
 void agent_drain(struct agent *agent, void (*done)(void *ctx), void *ctx)
 {
     INVARIANT(!agent->drained);

@@ -28,6 +28,9 @@ enum err agent_new(struct env *env, struct replica *replica, const struct agent_
                    struct agent **out);
 /* Nothing may be under way: see agent_drain. */
 void agent_free(struct agent *agent);
+/* Frees everything at once, as if the process had died; for tests, after the env has dropped all
+ * jobs. Requests that were under way are the caller's: request_abandon each of them. */
+void agent_abandon(struct agent *agent);
 
 /* Runs a request: as replica_execute, of which it keeps the contract. request->done must be set
  * even when it may finish at once; request->ctx is the caller's. */
