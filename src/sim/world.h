@@ -5,23 +5,9 @@
 #ifndef PACTFS_SIM_WORLD_H
 #define PACTFS_SIM_WORLD_H
 
+#include "core/base/chance.h"
 #include "sim/disk.h"
 #include "sim/sim.h"
-
-/* xoshiro256** (Blackman and Vigna 2018), seeded by splitmix64. Integers only. */
-struct chance {
-    uint64_t s[4];
-};
-
-#define CHANCE_MEAN_MAX (UINT64_C(1) << 55)
-
-void chance_seed(struct chance *c, uint64_t seed);
-uint64_t chance_next(struct chance *c);
-/* Uniform in [0, n); n > 0. */
-uint32_t chance_below(struct chance *c, uint32_t n);
-bool chance_coin(struct chance *c);
-/* Exponential with this mean (at most CHANCE_MEAN_MAX), cut at 20 means. */
-uint64_t chance_exponential(struct chance *c, uint64_t mean);
 
 /* A node's own clock: clock.c. `gain` is in nanoseconds a millisecond, as in sim_clock_drift. */
 #define CLOCK_GAIN_MAX 100000

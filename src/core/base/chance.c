@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * chance.c: where the simulated world gets its chance from. Integers only, so that every compiler
- * and machine draws the same.
+ * chance.c: where simulated worlds and workloads get their chance from. Integers only, so that
+ * every compiler and machine draws the same.
  */
+#include "core/base/chance.h"
+
 #include "core/base/assert.h"
-#include "sim/world.h"
 
 static uint64_t rotate(uint64_t x, unsigned by)
 {
