@@ -243,6 +243,25 @@ enum err model_apply(struct model *model, const struct fs_op *op)
 #endif
 }
 
+void model_gather(struct model *model, uint8_t *into)
+{
+    for (uint32_t i = 0; i < model->result.piece_count; i++) {
+        const struct fs_piece *piece = &model->result.pieces[i];
+        const struct model_item *item = find(model, &piece->block);
+        INVARIANT(piece->type == FS_PIECE_HOLE || item != NULL);
+        for (uint32_t done = 0, n; done < piece->length; done += n, into += n) {
+            uint32_t at = piece->offset + done, left = piece->length - done;
+            const uint8_t *chunk =
+                piece->type == FS_PIECE_STORE ? item->data[at / CHUNK_SIZE] : NULL;
+            n = CHUNK_SIZE - at % CHUNK_SIZE < left ? CHUNK_SIZE - at % CHUNK_SIZE : left;
+            if (chunk)
+                memcpy(into, chunk + at % CHUNK_SIZE, n);
+            else
+                memset(into, 0, n);
+        }
+    }
+}
+
 void model_init(struct model *model, uint64_t salt)
 {
     memset(model, 0, sizeof *model);

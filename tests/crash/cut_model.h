@@ -36,6 +36,9 @@ void model_free(struct model *model);
 /* Runs an operation to its end; what fs_apply said. */
 enum err model_apply(struct model *model, const struct fs_op *op);
 
+/* The bytes of a read that model_apply has just run; result.length of them. */
+void model_gather(struct model *model, uint8_t *into);
+
 /* How the tests of power cuts end when something is wrong: says so, and how to see it again. */
 _Noreturn void cut_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -436,6 +436,9 @@ static void settle(struct cut_world *w, bool clean)
     cut_catch_up(w);
     if (found.digest != w->model.digest)
         cut_fail("the volume differs from the one in memory, without a cut");
+    cut_compare_reads(w);
+    if (dead(w))
+        return;
     if (clean && !w->full && found.orphans)
         cut_fail("%" PRIu64 " orphans are left", found.orphans);
     store_check(w->store);

@@ -19,6 +19,7 @@
  *   P5  Every record and index entry can be read, and the store's own laws hold. In the end an
  *       index made again from the log says the same.
  *   P6  The volume can be used as before.
+ *   P7  What is read and listed is what the volume in memory says.
  */
 #ifndef PACTFS_TESTS_CRASH_CUT_WORLD_H
 #define PACTFS_TESTS_CRASH_CUT_WORLD_H
@@ -93,6 +94,8 @@ struct recovered {
 bool cut_read_all(struct cut_world *w, struct recovered *out);
 /* P1 to P3: moves the base to the prefix that was recovered. */
 void cut_match(struct cut_world *w, const struct recovered *found);
+/* P7, on some files and directories: nothing is under way, and the base is the present state. */
+void cut_compare_reads(struct cut_world *w);
 /* Runs all of `done` on the base and forgets it. */
 void cut_catch_up(struct cut_world *w);
 

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Demands that the tests reach every rare branch of the core that carries a mark (core/base/marks.h).
+
+  marks.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--seeds N] [--json FILE]
+
+Runs N seeds (PACTFS_SOAK=1: 10,000) and prints how often each mark was hit. Exit code 1 when one never was. Those
+in RARE are demanded under PACTFS_SOAK=1 only.
+"""
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+from catcher import Trouble, catchers_of
+
+SOAK_SEEDS = 10000
+BATCH = 50
+# Too rare for a test of some seconds: name, and in how many seeds it was seen, as measured.
+RARE = {}
+
+
+def count(catchers, seeds, jobs):
+    """Adds up over all catchers; the sentences of what failed."""
+    ranges = [(first, min(first + BATCH - 1, seeds)) for first in range(1, seeds + 1, BATCH)]
+    problems = []
+
+    def one(catcher, first, last):
+        failure = catcher.run(first, last, marks=True)
+        if failure:
+            problems.append(f'{catcher.name}: seed {failure.seed} fails: {failure.promise}: {failure.text}')
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for done in [pool.submit(one, c, a, b) for c in catchers for a, b in ranges]:
+            done.result()
+    return problems
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--sim')
+    parser.add_argument('--scenarios', nargs='+', default=[])
+    parser.add_argument('--cut')
+    parser.add_argument('--seeds', type=int, default=200)
+    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
+    parser.add_argument('--json')
+    options = parser.parse_args(arguments)
+    soak = bool(os.environ.get('PACTFS_SOAK'))
+    catchers = catchers_of(options)
+    if not catchers:
+        print('marks.py: nothing to run: give --sim, --cut or both')
+        return 2
+    try:
+        table = {name: text for c in catchers for name, text in c.table('--list-marks').items()}
+        problems = count(catchers, SOAK_SEEDS if soak else options.seeds, options.jobs)
+    except Trouble as trouble:
+        print(f'marks.py: {trouble}')
+        return 1
+    problems += [f'{name} is no mark, but stands in RARE' for name in RARE if name not in table]
+    for name, text in table.items():
+        hits = {c.name: c.marks.get(name, 0) for c in catchers}
+        print(f'{name:28} ' + ' '.join(f'{who} {n:<10}' for who, n in hits.items()) + text)
+        if not any(hits.values()) and (soak or name not in RARE):
+            problems.append(f'never: {name}: {text}')
+    for problem in problems:
+        print(problem)
+    if options.json:
+        with open(options.json, 'w', encoding='utf-8') as file:
+            json.dump({c.name: c.marks for c in catchers}, file, indent=1)
+    return 1 if problems else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Switches on every deliberate bug of the core (core/base/marks.h), one after another, and demands that it is noticed.
+
+  mutants.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--limit N] [--clean N] [--json FILE] [MUTANT...]
+
+For each mutant the first seed that fails is looked for, up to --limit (PACTFS_SOAK=1: 10,000), first in the
+scenarios, then in cut. Prints a line for each: name, catcher, seeds needed, seconds, what was broken. Exit code 1
+when one was not caught, or when --clean seeds without a mutant fail.
+"""
+import argparse
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from catcher import Trouble, catchers_of
+
+SOAK_LIMIT = 10000
+FIRST_BATCH = 8  # seeds; each next batch is twice as long
+# These need more seeds than a test can afford: tried under PACTFS_SOAK=1 only. Name: seeds, as measured.
+SOAK_ONLY = {}
+
+
+def batches(limit):
+    first, count = 1, FIRST_BATCH
+    while first <= limit:
+        last = min(first + count - 1, limit)
+        yield first, last
+        first, count = last + 1, count * 2
+
+
+def hunt(catchers, mutant, limit):
+    """The row of one mutant."""
+    start, tried = time.monotonic(), []
+    for catcher in catchers:
+        for first, last in batches(limit):
+            failure = catcher.run(first, last, mutant)
+            if failure:
+                return {'mutant': mutant, 'caught': True, 'catcher': catcher.name, 'seeds': failure.seed,
+                        'scenario': failure.where, 'promise': failure.promise, 'text': failure.text,
+                        'missed_by': tried, 'seconds': round(time.monotonic() - start, 1)}
+        tried.append(catcher.name)
+    return {'mutant': mutant, 'caught': False, 'missed_by': tried, 'seconds': round(time.monotonic() - start, 1)}
+
+
+def safely(catchers, mutant, limit):
+    try:
+        return hunt(catchers, mutant, limit)
+    except Trouble as trouble:
+        return {'mutant': mutant, 'caught': False, 'trouble': str(trouble)}
+
+
+def line_of(row):
+    if not row['caught']:
+        why = row.get('trouble') or f'NOT CAUGHT by {", ".join(row["missed_by"])}'
+        return f'{row["mutant"]:28} {why}'
+    where = row['scenario'] or row['catcher']
+    return (f'{row["mutant"]:28} {where:16} {row["seeds"]:6} seeds {row["seconds"]:6.1f} s  '
+            f'{row["promise"]}: {row["text"][:90]}')
+
+
+def clean_run(catchers, count):
+    """True when seeds without a mutant pass: a catcher that always fails catches everything."""
+    good = True
+    for catcher in catchers:
+        failure = catcher.run(1, count) if count else None
+        if failure:
+            print(f'{catcher.name}: seed {failure.seed} fails without a mutant: {failure.promise}: {failure.text}')
+            good = False
+    return good
+
+
+def choose(catchers, wanted, soak):
+    table = {}
+    for catcher in catchers:
+        table.update(catcher.table('--list-mutants'))
+    unknown = [name for name in [*wanted, *SOAK_ONLY] if name not in table]
+    if unknown:
+        raise Trouble('no such mutant: ' + ', '.join(unknown))
+    if wanted:
+        return wanted
+    return [name for name in table if soak or name not in SOAK_ONLY]
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--sim')
+    parser.add_argument('--scenarios', nargs='+', default=[])
+    parser.add_argument('--cut')
+    parser.add_argument('--limit', type=int, default=64)
+    parser.add_argument('--clean', type=int, default=20)
+    parser.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
+    parser.add_argument('--json')
+    parser.add_argument('mutants', nargs='*')
+    return parser.parse_args(arguments)
+
+
+def report(rows, options):
+    caught = [row for row in rows if row['caught']]
+    by = {}
+    for row in caught:
+        by[row['catcher']] = by.get(row['catcher'], 0) + 1
+    print(f'{len(caught)} of {len(rows)} mutants caught ({", ".join(f"{n} by {k}" for k, n in by.items())})')
+    if options.json:
+        with open(options.json, 'w', encoding='utf-8') as file:
+            json.dump({'limit': options.limit, 'mutants': rows}, file, indent=1)
+    return len(caught) == len(rows)
+
+
+def main(arguments):
+    options = parse(arguments)
+    soak = bool(os.environ.get('PACTFS_SOAK'))
+    options.limit = SOAK_LIMIT if soak else options.limit
+    catchers = catchers_of(options)
+    if not catchers:
+        print('mutants.py: nothing to catch them with: give --sim, --cut or both')
+        return 2
+    try:
+        names = choose(catchers, options.mutants, soak)
+        good = clean_run(catchers, SOAK_LIMIT if soak else options.clean)
+    except Trouble as trouble:
+        print(f'mutants.py: {trouble}')
+        return 1
+    rows = []
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for row in pool.map(lambda name: safely(catchers, name, options.limit), names):
+            print(line_of(row), flush=True)
+            rows.append(row)
+    return 0 if report(rows, options) and good else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main(sys.argv[1:]))
