@@ -65,7 +65,7 @@ struct env_index {
     struct inode *dir;
     struct map *map;
     uint64_t snapshot, refreshes;
-    uint32_t cursors;
+    struct env_cursor *cursors;
     struct env_batch *batch;
     struct env_index *next, **link;
 };
@@ -75,6 +75,7 @@ struct env_cursor {
     struct entry *at;
     bool started;
     uint64_t refreshes;
+    struct env_cursor *next, **link;
 };
 
 struct item {
@@ -287,7 +288,7 @@ static void let_go(struct env_index *index)
 
 void sim_index_close(struct env_index *index)
 {
-    INVARIANT(index->cursors == 0);
+    INVARIANT(!index->cursors);
     if (index->batch)
         sim_batch_abort(index->batch);
     *index->link = index->next;
@@ -305,8 +306,11 @@ void index_release(struct node *node)
 
 void index_close_all(struct node *node)
 {
-    while (node->indexes)
+    while (node->indexes) {
+        while (node->indexes->cursors) /* of a process that died with them */
+            sim_cursor_close(node->indexes->cursors);
         sim_index_close(node->indexes);
+    }
 }
 
 static enum err remove_map(struct node *node, const char *path)
@@ -380,17 +384,22 @@ enum err sim_cursor_open(struct env_index *index, struct env_cursor **out)
     if (index->node->dead)
         return ERR_CRASHED;
     struct env_cursor *cursor = sim_zalloc(sizeof *cursor);
-    cursor->index = index;
-    cursor->refreshes = index->refreshes;
-    index->cursors++;
+    *cursor = (struct env_cursor){.index = index,
+                                  .refreshes = index->refreshes,
+                                  .next = index->cursors,
+                                  .link = &index->cursors};
+    if (cursor->next)
+        cursor->next->link = &cursor->next;
+    index->cursors = cursor;
     *out = cursor;
     return OK;
 }
 
 void sim_cursor_close(struct env_cursor *cursor)
 {
-    INVARIANT(cursor->index->cursors > 0);
-    cursor->index->cursors--;
+    *cursor->link = cursor->next;
+    if (cursor->next)
+        cursor->next->link = cursor->link;
     free(cursor);
 }
 

@@ -70,7 +70,7 @@ bool sim_step(struct sim *sim)
     if (event->at > sim->now)
         sim->now = event->at;
     sim->events++;
-    trace_mix(sim, event->at ^ (uint64_t)event->kind << 60);
+    trace_mix(sim, event->at ^ (uint64_t)event->kind << 60 ^ event->serial << 24);
     if (event->kind == EVENT_MESSAGE)
         network_arrive(sim, event);
     else
