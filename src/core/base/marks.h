@@ -126,6 +126,7 @@
     X(recovery_tail_kept, "what lies behind the end of the log stays there")                  \
     X(recovery_cuts_early, "the log is cut a little before its end")                          \
     X(recovery_skips_sync, "what a replay read is taken for durable as it is")                \
+    X(recovery_trusts_cache, "what a replay read is synced, but not written again")           \
     X(recovery_payload_unchecked, "a replay takes a record whose payload is torn")            \
     /* the index, reading and cleaning */                                                     \
     X(lookup_skips_frozen, "lookups pass over the overlay that a checkpoint is writing")      \

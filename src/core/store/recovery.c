@@ -14,7 +14,9 @@
  *       because what it changed is not known.
  *   R3  Nothing but the index is changed on the disk before the whole log has been read.
  *   R4  When opening ends, everything that the index in memory says is durable; new records go to
- *       a new segment.
+ *       a new segment. What no record says to have been durable is written once more before it is
+ *       synced: after a sync that failed, the system may show bytes that no later sync writes
+ *       (Rebello et al. 2020, "Can Applications Recover from fsync Failures?", section 3).
  *
  * With no usable index all segments are read (rebuild): entries may come in any order (apply.c,
  * A1), so segments that the cleaner removed leave gaps in the sequence that mean nothing. Damaged
@@ -27,12 +29,15 @@
 
 #include "core/store/store_private.h"
 
+#define AGAIN_BYTES (1u << 20) /* of what is written once more, at a time */
+
 struct replay {
     struct store *store;
     struct store_error *error;
     uint32_t *numbers; /* of all segment files, in order */
     uint32_t count, room;
     struct place at;   /* end of what was applied */
+    uint64_t proven;   /* the log was durable up to here: the checkpoint or a record says so */
     uint64_t sequence; /* of the next record */
     uint32_t incarnation;
     bool rebuild;
@@ -214,6 +219,7 @@ static enum err load_meta(struct replay *replay, bool *found)
     if (err)
         return ERR_INDEX;
     replay->at = meta.replay_from;
+    replay->proven = place_lsn(meta.replay_from);
     replay->sequence = meta.sequence;
     replay->incarnation = meta.incarnation;
     if (!MUTANT(recovery_ino_lost))
@@ -272,6 +278,31 @@ static void replay_entry(void *ctx, const struct entry *entry)
         replay->err = apply_entry(store, entry);
 }
 
+/* R4 */
+static enum err write_again(const struct replay *replay, const struct segment *segment,
+                            struct env_file *file)
+{
+    const struct env_ops *ops = replay->store->env->ops;
+    struct place proven = place_of_lsn(replay->proven);
+    uint64_t at = segment->number == proven.segment ? proven.offset : 0;
+    enum err err = OK;
+    if (segment->number < proven.segment || MUTANT(recovery_trusts_cache))
+        return OK;
+    uint8_t *window = malloc(AGAIN_BYTES);
+    INVARIANT(window != NULL);
+    while (!err && at < segment->bytes) {
+        uint64_t left = segment->bytes - at;
+        struct env_iov iov = {window, 0};
+        err = ops->file_read(file, at, window, left < AGAIN_BYTES ? left : AGAIN_BYTES, &iov.len);
+        if (!err && iov.len == 0)
+            err = ERR_IO;
+        err = err ? err : ops->file_write(file, at, &iov, 1);
+        at += iov.len;
+    }
+    free(window);
+    return err;
+}
+
 /* Makes the segments that were replayed durable; `cut` removes what lies behind the end of the log.
  */
 static enum err settle_tail(struct replay *replay, bool cut)
@@ -293,6 +324,7 @@ static enum err settle_tail(struct replay *replay, bool cut)
         if (tail && !MUTANT(recovery_tail_kept))
             err = ops->file_truncate(file, segment->bytes -
                                                (MUTANT(recovery_cuts_early) ? FRAME_SIZE : 0));
+        err = err ? err : write_again(replay, segment, file);
         if (!MUTANT(recovery_skips_sync))
             err = err ? err : ops->file_sync(file);
         ops->file_close(file);
@@ -342,6 +374,8 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
     segment->unsynced = true;
     replay->sequence = record->frame.sequence + 1;
     replay->incarnation = record->frame.incarnation;
+    if (record->frame.durable > replay->proven)
+        replay->proven = record->frame.durable;
     replay->at = (struct place){segment->number, (uint32_t)end};
     store->counters.replayed_records++;
     err = spill(replay);
