@@ -54,8 +54,9 @@ static void say_figures(double seconds)
 {
     const struct figures *f = &figures;
     printf("%" PRIu64 " cuts (%" PRIu64 " while opening, %" PRIu64 " while closing), %" PRIu64
-           " kills, in %" PRIu64 " volumes; %.1f s\n",
-           f->points, f->points_opening, f->points_closing, f->kills, f->volumes, seconds);
+           " kills, %" PRIu64 " disk errors, in %" PRIu64 " volumes; %.1f s\n",
+           f->points, f->points_opening, f->points_closing, f->kills, f->errors, f->volumes,
+           seconds);
     printf("%" PRIu64 " operations, %" PRIu64 " commits, of which %" PRIu64
            " were cut off; %" PRIu64 " durable answers; %" PRIu64 " times no space\n",
            f->operations, f->commits, f->lost, f->durable, f->nospc);

@@ -95,12 +95,30 @@ static void attribute(struct cut_world *w, const struct observed *observed)
     }
 }
 
+static bool dead(const struct cut_world *w)
+{
+    return sim_crashed(w->env);
+}
+
+/* The disk reported an error and the store stopped. */
+static bool failed(struct cut_world *w)
+{
+    struct store_status status;
+    if (!w->erring || w->failed_at || dead(w))
+        return w->failed_at != 0;
+    store_status(w->store, &status);
+    if (status.failed)
+        w->failed_at = sim_now(w->sim);
+    return status.failed;
+}
+
 /* --- requests --- */
 
 static bool acceptable(const struct cut_world *w, enum err err)
 {
     switch (err) {
     case ERR_IO:
+        return w->erring;
     case ERR_CORRUPT:
     case ERR_NOMEM:
     case ERR_INDEX:
@@ -115,7 +133,7 @@ static bool acceptable(const struct cut_world *w, enum err err)
         return false;
     case ERR_FAILED:
     case ERR_CRASHED:
-        return sim_crashed(w->env);
+        return sim_crashed(w->env) || w->failed_at;
     case ERR_NOSPC:
         return w->full;
     default:
@@ -164,6 +182,7 @@ static void finish(struct cut_world *w, struct slot *slot)
 /* To be called after everything that may have let requests go on. */
 static void harvest(struct cut_world *w)
 {
+    failed(w);
     for (uint32_t i = 0; i < w->observed_count; i++)
         attribute(w, &w->observed[i]);
     w->observed_count = 0;
@@ -221,11 +240,6 @@ static void start_operation(struct cut_world *w, struct slot *slot)
 
 /* --- life and death --- */
 
-static bool dead(const struct cut_world *w)
-{
-    return sim_crashed(w->env);
-}
-
 /* Clears away what the process had in memory. */
 static void bury(struct cut_world *w)
 {
@@ -235,7 +249,10 @@ static void bury(struct cut_world *w)
         w->figures->checkpoints += status.checkpoints;
         w->figures->cleaned += status.segments_cleaned;
     }
-    w->died_at = sim_now(w->sim);
+    w->died_at = w->failed_at ? w->failed_at : sim_now(w->sim);
+    w->figures->errors += w->failed_at != 0;
+    w->failed_at = 0;
+    w->erring = false;
     if (w->replica)
         replica_abandon(w->replica);
     for (uint32_t i = 0; i < SLOTS; i++)
@@ -376,7 +393,7 @@ static void rest(struct cut_world *w)
 /* Random operations, several at once, until `count` were started or the power fails. */
 static void work(struct cut_world *w, uint32_t count)
 {
-    for (uint32_t steps = 0; count > 0 && !dead(w); steps++) {
+    for (uint32_t steps = 0; count > 0 && !dead(w) && !failed(w); steps++) {
         struct slot *slot = free_slot(w);
         if (steps > STEPS_MAX)
             cut_fail("no progress");
@@ -421,12 +438,12 @@ static void settle(struct cut_world *w, bool clean)
     struct recovered found;
     drain_orphans(w);
     wait_idle(w);
-    if (dead(w))
+    if (dead(w) || failed(w))
         return;
     start_sync(w, free_slot(w));
     harvest(w);
     wait_idle(w);
-    if (dead(w))
+    if (dead(w) || failed(w))
         return;
     if (w->acked != w->done_count)
         cut_fail("a sync covered %" PRIu32 " of %" PRIu32 " commits", w->acked, w->done_count);
@@ -437,7 +454,7 @@ static void settle(struct cut_world *w, bool clean)
     if (found.digest != w->model.digest)
         cut_fail("the volume differs from the one in memory, without a cut");
     cut_compare_reads(w);
-    if (dead(w))
+    if (dead(w) || failed(w))
         return;
     if (clean && !w->full && found.orphans)
         cut_fail("%" PRIu64 " orphans are left", found.orphans);
@@ -479,12 +496,12 @@ static void close_volume(struct cut_world *w)
 static void end_round(struct cut_world *w)
 {
     uint32_t how = load_below(&w->load, 8);
-    if (!dead(w) && how == 0) {
+    if (!dead(w) && !failed(w) && how == 0) {
         if (load_below(&w->load, 2))
             sim_crash_at(w->env, 1 + load_below(&w->load, 12));
         close_volume(w);
     }
-    if (!dead(w) && how == 1) {
+    if (!dead(w) && (how == 1 || (how > 3 && failed(w)))) {
         sim_stop(w->env); /* killed: what was written is still in the cache of the machine */
         w->figures->kills++;
     } else {
@@ -506,8 +523,14 @@ static void one_round(struct cut_world *w)
     }
     if (load_below(&w->load, 10) == 0 && !dead(w))
         set_full(w, true);
+    if (load_below(&w->load, 12) == 0 && !dead(w)) {
+        w->erring = true;
+        sim_io_error_at(w->env, 1 + load_below(&w->load, far * 4));
+    }
     work(w, 10 + load_below(&w->load, far * 2));
-    if (load_below(&w->load, 4) == 0 && !dead(w))
+    if (!dead(w))
+        sim_io_error_at(w->env, 0);
+    if (load_below(&w->load, 4) == 0 && !dead(w) && !failed(w))
         settle(w, false);
     end_round(w);
     if (load_below(&w->load, 2)) {

@@ -14,6 +14,7 @@
  *   P2  That i is not smaller than what was acknowledged: a request that was to finish durably, or
  *       a sync, covers all that had been committed when it began, and its own commit.
  *   P3  Nor smaller than what was committed limits.unsynced_ns (and the time of two jobs) before.
+ *       Before the disk reported an error, that is, if it did: the store stops then.
  *   P4  The recovered volume passes the structural check; once what crashes orphaned has been
  *       reclaimed, no orphan is left.
  *   P5  Every record and index entry can be read, and the store's own laws hold. In the end an
@@ -53,7 +54,8 @@ struct observed {
 };
 
 struct figures {
-    uint64_t points, points_opening, points_closing, kills, volumes, operations, commits, durable;
+    uint64_t points, points_opening, points_closing, kills, errors, volumes, operations, commits,
+        durable;
     uint64_t lost, checkpoints, cleaned, nospc, orphans, checked_objects;
 };
 
@@ -75,7 +77,9 @@ struct cut_world {
     int64_t format_now;
     struct store_sync upkeep; /* a checkpoint or a cleaning that was asked for */
     bool upkeep_busy, formatting, full;
-    uint64_t died_at; /* virtual time of the last cut */
+    bool erring;        /* the disk reports an error in this round */
+    uint64_t failed_at; /* virtual time at which the store stopped for that, or 0 */
+    uint64_t died_at;   /* virtual time of the last cut */
     struct figures *figures;
     uint64_t trace; /* of everything recovered */
 };
