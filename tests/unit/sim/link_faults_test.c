@@ -278,6 +278,27 @@ static void paused_nodes_hear_later(void **state)
     cell_end(cell); /* with messages under way, and ... */
 }
 
+/* What waits at a node has left the link: neither a clog nor a cut reaches it. */
+static void what_has_arrived_is_beyond_the_link(void **state)
+{
+    struct cell *cell = cell_start(14, 2);
+    (void)state;
+    sim_pause(cell->nodes[1].env);
+    send_ok(cell, 0, 1, 1);
+    cell_idle(cell);
+    sim_net_cut(cell->sim, 0, 1, true);
+    sim_net_cut(cell->sim, 0, 1, false);
+    sim_net_clog(cell->sim, 0, 1, true);
+    sim_resume(cell->nodes[1].env);
+    sim_pause(cell->nodes[1].env); /* before it came to anything */
+    cell_idle(cell);
+    assert_int_equal(cell->arrived, 0);
+    sim_resume(cell->nodes[1].env);
+    cell_idle(cell);
+    assert_int_equal(cell->arrived, 1);
+    cell_end(cell);
+}
+
 static void worlds_end_with_messages_everywhere(void **state)
 {
     struct cell *cell = cell_start(11, 4);
@@ -392,6 +413,7 @@ int main(void)
         cmocka_unit_test(slow_nodes_are_slow_both_ways),
         cmocka_unit_test(dead_nodes_hear_nothing),
         cmocka_unit_test(paused_nodes_hear_later),
+        cmocka_unit_test(what_has_arrived_is_beyond_the_link),
         cmocka_unit_test(worlds_end_with_messages_everywhere),
         cmocka_unit_test(silence_without_a_listener),
         cmocka_unit_test(the_books_are_in_order),

@@ -235,6 +235,32 @@ static void timers_follow_the_drift(void **state)
     cell_end(cell);
 }
 
+/* What is done to one node leaves the others' events in their order. */
+static void other_nodes_are_not_disturbed(void **state)
+{
+    struct cell *cell = cell_start(12, 3);
+    struct alarm alarms[3][300];
+    uint64_t order = 0, after[300];
+    (void)state;
+    for (uint64_t i = 0; i < 300; i++) {
+        after[i] = i * 7919 % 300 * MS + 1;
+        for (uint32_t n = 0; n < 3; n++)
+            alarm_set(&alarms[n][i], cell->nodes[n].env, &order, after[i]);
+    }
+    sim_clock_drift(cell->nodes[1].env, 100000);
+    sim_advance(cell->sim, 100 * MS);
+    sim_stop(cell->nodes[2].env);
+    sim_advance(cell->sim, 100 * MS);
+    sim_clock_drift(cell->nodes[1].env, -100000);
+    cell_idle(cell);
+    for (uint64_t i = 0; i < 300; i++) {
+        assert_int_equal(alarms[0][i].shown, after[i]);
+        assert_true(alarms[1][i].shown >= after[i] && alarms[1][i].shown <= after[i] + 1);
+        assert_true((alarms[2][i].place != 0) == (after[i] <= 100 * MS));
+    }
+    cell_end(cell);
+}
+
 /* E5, and S7 to the nanosecond, under a drift that keeps changing. */
 static void drifting_clocks_never_go_back(void **state)
 {
@@ -497,12 +523,19 @@ static void lost_disks_are_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paused_nodes_stand_still), cmocka_unit_test(paused_nodes_can_die),
-        cmocka_unit_test(nodes_pause_in_a_step),    cmocka_unit_test(clocks_drift),
-        cmocka_unit_test(timers_follow_the_drift),  cmocka_unit_test(drifting_clocks_never_go_back),
-        cmocka_unit_test(slow_nodes_take_longer),   cmocka_unit_test(stalled_disks_hold_jobs_up),
-        cmocka_unit_test(stalls_do_not_reach_back), cmocka_unit_test(stalled_disks_hold_reads_up),
-        cmocka_unit_test(many_lives_on_one_disk),   cmocka_unit_test(lost_disks_are_empty),
+        cmocka_unit_test(paused_nodes_stand_still),
+        cmocka_unit_test(paused_nodes_can_die),
+        cmocka_unit_test(nodes_pause_in_a_step),
+        cmocka_unit_test(clocks_drift),
+        cmocka_unit_test(timers_follow_the_drift),
+        cmocka_unit_test(other_nodes_are_not_disturbed),
+        cmocka_unit_test(drifting_clocks_never_go_back),
+        cmocka_unit_test(slow_nodes_take_longer),
+        cmocka_unit_test(stalled_disks_hold_jobs_up),
+        cmocka_unit_test(stalls_do_not_reach_back),
+        cmocka_unit_test(stalled_disks_hold_reads_up),
+        cmocka_unit_test(many_lives_on_one_disk),
+        cmocka_unit_test(lost_disks_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
