@@ -55,16 +55,16 @@ uint64_t workload_unique(struct workload *w, uint32_t client);
 /* Each adds the acts of the transaction that was begun last. */
 void bank_plan(struct workload *w, uint32_t client);
 void bank_read_all(struct workload *w);
-void tree_plan(struct workload *w, uint32_t client);
+void files_plan(struct workload *w, uint32_t client);
 
 void bank_continue(struct workload *w, uint32_t txn);
 void bank_ended(struct workload *w, uint32_t txn);
 
-void tree_new(struct workload *w);
-void tree_free(struct workload *w);
-void tree_ended(struct workload *w, uint32_t txn);
-void tree_crashed(struct workload *w);
+void files_new(struct workload *w);
+void files_free(struct workload *w);
+void files_ended(struct workload *w, uint32_t txn);
+void files_crashed(struct workload *w);
 /* Begins the next of the final reads; false when there is none. */
-bool tree_final(struct workload *w, uint32_t client, uint64_t at_ns, uint32_t *txn);
+bool files_final(struct workload *w, uint32_t client, uint64_t at_ns, uint32_t *txn);
 
 #endif

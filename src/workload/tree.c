@@ -166,7 +166,7 @@ static bool plan_look(struct workload *w, uint32_t client, struct history_act *a
     return true;
 }
 
-void tree_plan(struct workload *w, uint32_t client)
+void files_plan(struct workload *w, uint32_t client)
 {
     struct history_act act = {.key = w->keys[0]};
     if (!plan_look(w, client, &act)) {
@@ -199,7 +199,7 @@ static void look(struct tree_client *t, uint32_t ino, enum tree_kind kind)
     t->look[t->look_count++] = (struct tree_inode){.ino = ino, .kind = (uint8_t)kind};
 }
 
-void tree_crashed(struct workload *w)
+void files_crashed(struct workload *w)
 {
     for (uint32_t i = 0; i < w->options.clients; i++) {
         struct tree_client *t = &w->clients[i].tree;
@@ -211,7 +211,7 @@ void tree_crashed(struct workload *w)
     }
 }
 
-bool tree_final(struct workload *w, uint32_t client, uint64_t at_ns, uint32_t *txn)
+bool files_final(struct workload *w, uint32_t client, uint64_t at_ns, uint32_t *txn)
 {
     struct workload_client *c = &w->clients[client];
     struct history_act act = {.key = w->keys[0]};
@@ -274,7 +274,7 @@ static void learn_list(struct workload *w, uint32_t client, const struct history
     }
 }
 
-void tree_ended(struct workload *w, uint32_t txn)
+void files_ended(struct workload *w, uint32_t txn)
 {
     const struct history_txn *t = &w->history->txns[txn];
     const struct history_act *act = history_act(w->history, t, 0);
@@ -313,7 +313,7 @@ static uint32_t value_of(struct workload *w, const char *text)
     return history_value(w->history, text, strlen(text));
 }
 
-void tree_new(struct workload *w)
+void files_new(struct workload *w)
 {
     char name[32];
     w->root = history_number(w->history, 1);
@@ -331,7 +331,7 @@ void tree_new(struct workload *w)
     }
 }
 
-void tree_free(struct workload *w)
+void files_free(struct workload *w)
 {
     for (uint32_t i = 0; i < w->options.clients; i++)
         free(w->clients[i].tree.look);

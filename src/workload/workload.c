@@ -62,7 +62,7 @@ static void make_keys(struct workload *w)
     INVARIANT(w->keys != NULL);
     if (w->options.kind == WORKLOAD_TREE) {
         w->keys[0] = make_key(w, "tree");
-        tree_new(w);
+        files_new(w);
         return;
     }
     for (uint32_t i = 0; i < w->options.keys; i++) {
@@ -94,7 +94,7 @@ void workload_free(struct workload *w)
 {
     if (!w)
         return;
-    tree_free(w);
+    files_free(w);
     free(w->keys);
     free(w->clients);
     free(w);
@@ -138,7 +138,7 @@ uint32_t workload_next(struct workload *w, uint32_t client, uint64_t at_ns)
     else if (w->options.kind == WORKLOAD_BANK)
         bank_plan(w, client);
     else if (w->options.kind == WORKLOAD_TREE)
-        tree_plan(w, client);
+        files_plan(w, client);
     else
         plan(w, client);
     return txn;
@@ -155,13 +155,13 @@ void workload_ended(struct workload *w, uint32_t txn)
     if (w->options.kind == WORKLOAD_BANK)
         bank_ended(w, txn);
     else if (w->options.kind == WORKLOAD_TREE)
-        tree_ended(w, txn);
+        files_ended(w, txn);
 }
 
 void workload_crashed(struct workload *w)
 {
     if (w->options.kind == WORKLOAD_TREE)
-        tree_crashed(w);
+        files_crashed(w);
 }
 
 bool workload_final(struct workload *w, uint32_t client, uint64_t at_ns, uint32_t *txn)
@@ -169,7 +169,7 @@ bool workload_final(struct workload *w, uint32_t client, uint64_t at_ns, uint32_
     struct workload_client *c = &w->clients[client];
     INVARIANT(client < w->options.clients);
     if (w->options.kind == WORKLOAD_TREE)
-        return tree_final(w, client, at_ns, txn);
+        return files_final(w, client, at_ns, txn);
     if (c->at == w->options.keys)
         return false;
     *txn = history_begin(w->history, client, at_ns);

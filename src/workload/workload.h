@@ -60,9 +60,9 @@ void workload_free(struct workload *workload);
 uint32_t workload_next(struct workload *workload, uint32_t client, uint64_t at_ns);
 
 /* A bank's transfer knows what to write only when it knows what it read. Its writes are in the
- * history from the beginning, without a value (args[0] is VALUE_NONE); when the acts before them have
- * been answered, and before the first of them is executed, this fills in the values of all. Does
- * nothing for other transactions. A write that never got a value did not take place. */
+ * history from the beginning, without a value (args[0] is VALUE_NONE); when the acts before them
+ * have been answered, and before the first of them is executed, this fills in the values of all.
+ * Does nothing for other transactions. A write that never got a value did not take place. */
 void workload_continue(struct workload *workload, uint32_t txn);
 
 /* The transaction was ended in the history: the workload learns from it. */
