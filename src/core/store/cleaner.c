@@ -277,8 +277,9 @@ static bool work_through(struct cleaner *cleaner)
     }
     checkpoint_kick(store); /* deletions that are forgotten grow the overlay, too */
     free_records(cleaner);
+    /* What cannot be read may be a deletion, which is not counted as live: G2. */
     if (cleaner->end)
-        end_victim(cleaner, cleaner->victim->live != 0);
+        end_victim(cleaner, cleaner->err || cleaner->victim->live != 0);
     return true;
 }
 
@@ -290,8 +291,7 @@ static void clean_done(struct env_job *job)
     if (cleaner->err && cleaner->count == 0)
         end_victim(cleaner, true);
     else if (cleaner->err)
-        cleaner->end =
-            true; /* the good records first; then live is not 0 and the segment is kept */
+        cleaner->end = true; /* the good records first */
     cleaner_kick(store);
     store_settle(store);
 }
