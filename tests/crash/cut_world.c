@@ -496,7 +496,7 @@ static void close_volume(struct cut_world *w)
 static void end_round(struct cut_world *w)
 {
     uint32_t how = load_below(&w->load, 8);
-    if (!dead(w) && !failed(w) && how == 0) {
+    if (!dead(w) && !w->erring && how == 0) {
         if (load_below(&w->load, 2))
             sim_crash_at(w->env, 1 + load_below(&w->load, 12));
         close_volume(w);
@@ -515,6 +515,8 @@ static void one_round(struct cut_world *w)
 {
     uint32_t far = load_below(&w->load, 4) ? 60 : 500;
     recover(w);
+    if (load_below(&w->load, 4) == 0)
+        sim_again_per_mille(w->env, 900); /* little is at hand: operations wait, and meet */
     sim_crash_at(w->env, 1 + load_below(&w->load, far));
     if (load_below(&w->load, 3) == 0 && !dead(w)) {
         drain_orphans(w);

@@ -17,8 +17,12 @@ from catcher import Trouble, catchers_of
 
 SOAK_SEEDS = 10000
 BATCH = 50
-# Too rare for a test of some seconds: name, and in how many seeds it was seen, as measured.
-RARE = {}
+# Too rare for a test of some seconds: name, and how often it was seen in 10,000 seeds of cut.
+RARE = {'cleaner_deletions_last': 1, 'cleaner_gave_up': 10, 'log_waits_for_spare': 40, 'checkpoint_not_at_close': 50,
+        'recovery_gap': 150}
+# Only this program can reach these: the other has no such faults. Left out where it is not given.
+ONLY = {'recovery_payload_kept': 'sim', 'recovery_refused': 'sim', 'recovery_passed_over': 'sim',
+        'recovery_index_damaged': 'sim', 'read_refused': 'sim'}
 
 
 def count(catchers, seeds, jobs):
@@ -57,11 +61,11 @@ def main(arguments):
     except Trouble as trouble:
         print(f'marks.py: {trouble}')
         return 1
-    problems += [f'{name} is no mark, but stands in RARE' for name in RARE if name not in table]
+    given = [c.name for c in catchers]
     for name, text in table.items():
         hits = {c.name: c.marks.get(name, 0) for c in catchers}
         print(f'{name:28} ' + ' '.join(f'{who} {n:<10}' for who, n in hits.items()) + text)
-        if not any(hits.values()) and (soak or name not in RARE):
+        if not any(hits.values()) and (soak or name not in RARE) and ONLY.get(name, given[0]) in given:
             problems.append(f'never: {name}: {text}')
     for problem in problems:
         print(problem)

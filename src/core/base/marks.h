@@ -40,7 +40,6 @@
     X(recovery_torn_record, "a torn record was the end of the log")                            \
     X(recovery_torn_payload, "a whole record with a torn payload was the end of the log")      \
     X(recovery_gap, "the end of the log was a gap, with a good record behind it")              \
-    X(recovery_stale_record, "a record of an earlier run was met and left alone")              \
     X(recovery_unfinished_segment, "a segment was met whose making had been cut short")        \
     X(recovery_spilled, "the overlay was written to the index in the middle of a replay")      \
     X(recovery_spare_kept, "a segment made ahead survived and was kept")                       \

@@ -500,10 +500,8 @@ static bool fits(const struct replay *replay, const struct frame *frame)
 static enum verdict judge_misfit(struct replay *replay, uint32_t index,
                                  const struct segment_reader *reader, const struct frame *frame)
 {
-    if (frame->sequence <= replay->sequence || frame->incarnation < replay->incarnation) {
-        MARK(recovery_stale_record);
+    if (frame->sequence <= replay->sequence || frame->incarnation < replay->incarnation)
         return NEXT_SEGMENT;
-    }
     if (frame->durable <= place_lsn(replay->at) &&
         !proven_durable(replay, index, reader, replay->at)) {
         MARK(recovery_gap);
