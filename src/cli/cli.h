@@ -132,6 +132,7 @@ int command_scrub(const struct arguments *arguments);
 int command_mount(const struct arguments *arguments);
 int command_umount(const struct arguments *arguments);
 int command_store(const struct arguments *arguments); /* sync, checkpoint, clean */
+int command_check(const struct arguments *arguments);
 int command_help(const struct arguments *arguments);
 
 #define ANSWER_MS 20000 /* a node that runs answers a question within this time */

@@ -11,40 +11,28 @@
     "HOME is the directory of the volume; without it, $XDG_DATA_HOME/pactfs or\n" \
     "~/.local/share/pactfs."
 
-#define END        \
-    {              \
-        NULL, NULL \
-    }
-#define HELP           \
-    {                  \
-        "--help", NULL \
-    }
-#define JSON           \
-    {                  \
-        "--json", NULL \
-    }
-#define MOUNT              \
-    {                      \
-        "--mount", "./mnt" \
-    }
-#define CACHE             \
-    {                     \
-        "--cache", "256M" \
-    }
-#define ALLOW_OTHER           \
-    {                         \
-        "--allow-other", NULL \
-    }
-#define REBUILD_INDEX           \
-    {                           \
-        "--rebuild-index", NULL \
-    }
+/* clang-format off */
+#define END           {NULL, NULL}
+#define HELP          {"--help", NULL}
+#define JSON          {"--json", NULL}
+#define MOUNT         {"--mount", "./mnt"}
+#define CACHE         {"--cache", "256M"}
+#define ALLOW_OTHER   {"--allow-other", NULL}
+#define REBUILD_INDEX {"--rebuild-index", NULL}
+/* clang-format on */
 
 static const struct option only_help[] = {HELP, END};
 static const struct option with_json[] = {JSON, HELP, END};
 static const struct option for_up[] = {MOUNT, JSON, ALLOW_OTHER, REBUILD_INDEX, CACHE, HELP, END};
 static const struct option for_serve[] = {
     MOUNT, ALLOW_OTHER, REBUILD_INDEX, {"--ready-fd", "3"}, CACHE, HELP, END};
+static const struct option for_check[] = {{"--promise", "serialisable"},
+                                          {"--svg", "broken.svg"},
+                                          {"--all", NULL},
+                                          {"--promises", NULL},
+                                          JSON,
+                                          HELP,
+                                          END};
 
 const struct command commands[] = {
     {"up", "up [HOME] [--mount DIR] [--cache SIZE] [--allow-other] [--rebuild-index] [--json]",
@@ -119,6 +107,20 @@ const struct command commands[] = {
      "\n"
      "  pactfs serve /srv/vol --mount /srv/files",
      for_serve, 0, 1, command_serve},
+    {"check", "check HISTORY|- [--promise WORD[,WORD]] [--all] [--svg FILE] [--json]",
+     "judge a recorded history",
+     "Says of each promise whether it holds in the history, is broken, or could not be\n"
+     "decided. A broken one is told with its anomaly and the smallest case that shows\n"
+     "it; --svg draws that case. Without --promise: the promises in the history's header,\n"
+     "or all that say something of such a history (--all: these in any case).\n"
+     "--promises lists promises and anomalies, with what they mean and their sources.\n"
+     "docs/histories.md describes the format; pactfs record makes such files.\n"
+     "Exit code 5: a promise is broken; 6: none is, but not all could be decided.\n"
+     "\n"
+     "  pactfs check run.history\n"
+     "  pactfs check run.history --promise linearisable,durability --svg broken.svg\n"
+     "  pactfs record --workload list ~/files | pactfs check -",
+     for_check, 0, 1, command_check},
     {"help", "help [COMMAND]", "this, or about one command", "  pactfs help up", only_help, 0, 1,
      command_help},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
@@ -144,7 +146,7 @@ void print_help(const struct command *command)
     printf("\n  pactfs COMMAND --help   about one command, with examples\n"
            "  pactfs --version\n\n"
            "exit codes: 0 done, 1 could not be done, 2 not understood, 3 not running,\n"
-           "            4 scrub found damage\n");
+           "            4 scrub found damage, 5 a promise is broken, 6 not decided\n");
 }
 
 int command_help(const struct arguments *arguments)

@@ -8,6 +8,7 @@
  *       line above.
  *   F2  What is written is read as the same history: the header says of a key what it is when no
  *       act does.
+ *   F3  A write without a value did not take place, and is left out with its answer.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -134,13 +135,23 @@ static unsigned arg_count(enum act_code code)
     return 0;
 }
 
+/* F3: a transfer that ended before it had planned what to write. */
+static bool left_out(const struct history_act *act)
+{
+    return act->code == ACT_WRITE && act->args[0] == VALUE_NONE;
+}
+
 static void put_begin(struct writer *w, const struct history_txn *txn)
 {
     put_time(w, txn->began_ns);
     fprintf(w->out, ",\"process\":%u,\"event\":\"begin\",\"acts\":[", txn->process);
+    const char *between = "";
     for (uint32_t i = 0; i < txn->count; i++) {
         const struct history_act *act = history_act(w->history, txn, i);
-        fprintf(w->out, "%s[\"%s\"", i ? "," : "", act_word(act->code));
+        if (left_out(act))
+            continue;
+        fprintf(w->out, "%s[\"%s\"", between, act_word(act->code));
+        between = ",";
         if (act->code != ACT_SYNC) {
             putc(',', w->out);
             put_key(w, act->key);
@@ -182,11 +193,15 @@ static void put_end(struct writer *w, const struct history_txn *txn)
     put_time(w, txn->ended_ns);
     fprintf(w->out, ",\"process\":%u,\"event\":\"%s\"", txn->process, words[txn->outcome]);
     if (txn->outcome == OUTCOME_DONE) {
+        const char *between = "";
         fputs(",\"answers\":[", w->out);
         for (uint32_t i = 0; i < txn->count; i++) {
-            if (i)
-                putc(',', w->out);
-            put_answer(w, history_act(w->history, txn, i));
+            const struct history_act *act = history_act(w->history, txn, i);
+            if (left_out(act))
+                continue;
+            fputs(between, w->out);
+            between = ",";
+            put_answer(w, act);
         }
         putc(']', w->out);
         if (txn->durable)
