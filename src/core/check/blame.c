@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * blame.c: a small witness of a question that has no serialisation.
+ *
+ * Law
+ *   B1  A part that is made free (see serialise.h) allows all that it allowed before, and more. So
+ *       what has no serialisation with free parts has none without; those that are not free are a
+ *       witness: whatever else happened, they cannot all be right.
+ *   B2  Parts are made free in halves, quarters, ... as long as no serialisation appears (delta
+ *       debugging, Zeller and Hildebrandt 2002). The work is bounded: the witness is small, not
+ *       always the smallest. A run that takes too long counts as one that found a serialisation.
+ */
+#include "core/check/blame.h"
+
+#include <string.h>
+
+#define WORK_MAX  UINT64_C(20000000) /* steps in all */
+#define RUNS_MAX  3000u
+#define RUN_FLOOR UINT64_C(20000) /* steps that a run may always take */
+
+struct shrinking {
+    struct question question;
+    struct part *parts;
+    uint64_t work;
+    uint32_t runs;
+};
+
+static bool still_none(struct shrinking *s)
+{
+    struct serial_answer answer;
+    if (s->work > WORK_MAX || s->runs > RUNS_MAX)
+        return false;
+    serialise(&s->question, &answer);
+    s->work += answer.steps + s->question.part_count;
+    s->runs++;
+    return answer.result == SERIAL_NONE;
+}
+
+static uint32_t count_bound(const struct shrinking *s)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->question.part_count; i++)
+        count += s->parts[i].role != PART_FREE;
+    return count;
+}
+
+/* Frees the bound parts from the one at `from` on, `most` of them; takes it back when a
+ * serialisation appears. Returns where to go on. */
+static uint32_t free_some(struct shrinking *s, uint32_t from, uint32_t most, struct part *before)
+{
+    uint32_t freed = 0, to = from;
+    for (; to < s->question.part_count && freed < most; to++) {
+        before[to] = s->parts[to];
+        freed += s->parts[to].role != PART_FREE;
+        s->parts[to].role = PART_FREE;
+    }
+    if (freed && !still_none(s))
+        memcpy(s->parts + from, before + from, (to - from) * sizeof *before);
+    return to;
+}
+
+/* What began after the furthest place the search came to was never tried. */
+static void free_tail(struct shrinking *s, uint64_t stuck_rank, struct part *before)
+{
+    const struct history *history = s->question.history;
+    uint32_t from = s->question.part_count;
+    if (stuck_rank == RANK_NEVER)
+        return;
+    while (from && history->txns[s->parts[from - 1].txn].began > stuck_rank)
+        from--;
+    free_some(s, from, UINT32_MAX, before);
+}
+
+/* Free parts that only look say nothing any more. */
+static void drop_looking(struct shrinking *s)
+{
+    const struct history *history = s->question.history;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < s->question.part_count; i++) {
+        const struct history_txn *txn = &history->txns[s->parts[i].txn];
+        bool looks = s->parts[i].role == PART_FREE;
+        for (uint32_t j = 0; j < txn->count && looks; j++)
+            looks = model_only_looks(history_act(history, txn, j), true);
+        if (!looks)
+            s->parts[kept++] = s->parts[i];
+    }
+    s->question.part_count = kept;
+}
+
+static void shrink(struct shrinking *s, uint64_t stuck_rank, struct arena *arena)
+{
+    struct part *before = arena_alloc(arena, (s->question.part_count + 1) * sizeof *before);
+    free_tail(s, stuck_rank, before);
+    drop_looking(s);
+    uint32_t bound = count_bound(s);
+    for (uint32_t most = bound / 2 ? bound / 2 : 1;; most = (most + 1) / 2) {
+        for (uint32_t at = 0; at < s->question.part_count;)
+            at = free_some(s, at, most, before);
+        drop_looking(s);
+        uint32_t now = count_bound(s);
+        if (s->work > WORK_MAX || s->runs > RUNS_MAX || (most == 1 && now == bound))
+            break;
+        bound = now;
+    }
+}
+
+/* "began after 1 and 3 had ended", or NULL. */
+static const char *order_note(struct culprits *k, uint32_t place)
+{
+    const struct history *history = k->c->history;
+    const char *list = NULL;
+    if (k->question->order != ORDER_REAL_TIME)
+        return NULL;
+    for (uint32_t i = 0; i < place; i++)
+        if (history->txns[k->txns[i]].ended < history->txns[k->txns[place]].began)
+            list = list ? checking_print(k->c, "%s, %u", list, i + 1)
+                        : checking_print(k->c, "%u", i + 1);
+    return list ? checking_print(k->c, "began after %s had ended", list) : NULL;
+}
+
+static void tell(struct culprits *k, enum anomaly anomaly, const char *order)
+{
+    uint32_t special = UINT32_MAX;
+    const char *why = NULL;
+    enum anomaly found = anomaly_of(k, &special, &why);
+    if (anomaly == ANOMALY_NONE)
+        anomaly = found;
+    if (!checking_broken(k->c, anomaly, false))
+        return;
+    const struct history_txn *first = &k->c->history->txns[k->txns[0]];
+    checking_text(k->c,
+                  "%s: %s. No order of the operations %s gives the answers of these %u "
+                  "(the others may have happened at any time, or not).",
+                  history_key_text(k->c->history, history_act(k->c->history, first, 0)->key),
+                  anomaly_text(anomaly), order, k->count);
+    for (uint32_t i = 0; i < k->count; i++) {
+        const char *note = order_note(k, i);
+        if (k->txns[i] == special && why)
+            note = note ? checking_print(k->c, "%s; %s", note, why) : why;
+        if (note)
+            checking_step(k->c, k->txns[i], "%s", note);
+        else
+            checking_step(k->c, k->txns[i], NULL);
+    }
+}
+
+void blame(struct checking *c, const struct question *question, const struct serial_answer *answer,
+           enum anomaly anomaly, const char *order)
+{
+    struct arena arena;
+    arena_init(&arena);
+    struct shrinking s = {.question = *question};
+    s.parts = arena_alloc(&arena, (question->part_count + 1) * sizeof *s.parts);
+    memcpy(s.parts, question->parts, question->part_count * sizeof *s.parts);
+    s.question.parts = s.parts;
+    s.question.steps = answer->steps * 4 + RUN_FLOOR;
+    shrink(&s, answer->stuck_rank, &arena);
+    uint32_t *txns = arena_alloc(&arena, (question->part_count + 1) * sizeof *txns);
+    struct culprits culprits = {.c = c, .question = question, .txns = txns};
+    for (uint32_t i = 0; i < s.question.part_count; i++)
+        if (s.parts[i].role != PART_FREE)
+            txns[culprits.count++] = s.parts[i].txn;
+    tell(&culprits, anomaly, order);
+    arena_free(&arena);
+}
+
+void blame_limits(struct checking *c, const struct serial_answer *answer, uint64_t steps)
+{
+    char line[512];
+    if (answer->result == SERIAL_TOO_LONG)
+        checking_undecided(c,
+                           "The search was given up after %llu steps: the history leaves too "
+                           "many orders open.",
+                           (unsigned long long)steps);
+    else if (answer->result == SERIAL_TOO_LARGE)
+        checking_undecided(c,
+                           "The search was given up: it would need more than %llu MiB of "
+                           "memory.",
+                           (unsigned long long)(c->limits.bytes >> 20));
+    else if (answer->result == SERIAL_SPANS)
+        checking_undecided(c,
+                           "A transaction that was answered spans a crash; its outcome must be "
+                           "unknown, or it must begin and end on one side: %s",
+                           txn_print(c->history, answer->stuck, line, sizeof line));
+}
