@@ -132,6 +132,7 @@ int command_scrub(const struct arguments *arguments);
 int command_mount(const struct arguments *arguments);
 int command_umount(const struct arguments *arguments);
 int command_store(const struct arguments *arguments); /* sync, checkpoint, clean */
+int command_sim(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_help(const struct arguments *arguments);
 

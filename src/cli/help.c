@@ -26,6 +26,29 @@ static const struct option with_json[] = {JSON, HELP, END};
 static const struct option for_up[] = {MOUNT, JSON, ALLOW_OTHER, REBUILD_INDEX, CACHE, HELP, END};
 static const struct option for_serve[] = {
     MOUNT, ALLOW_OTHER, REBUILD_INDEX, {"--ready-fd", "3"}, CACHE, HELP, END};
+static const struct option for_sim[] = {{"--seeds", "1-1000"},
+                                        {"--seed", "7"},
+                                        {"--jobs", "2"},
+                                        {"--set", "clients=2"},
+                                        {"--minutes", "5"},
+                                        {"--hours", "8"},
+                                        {"--patience", "60"},
+                                        {"--transcript", NULL},
+                                        {"--trace", NULL},
+                                        {"--history", "run.jsonl"},
+                                        {"--svg", "run.svg"},
+                                        {"--no-shrink", NULL},
+                                        {"--keep-going", NULL},
+                                        {"--list", NULL},
+#ifdef PACTFS_INSTRUMENTED
+                                        {"--mutant", "log_skip_sync"},
+                                        {"--marks", NULL},
+                                        {"--list-mutants", NULL},
+                                        {"--list-marks", NULL},
+#endif
+                                        JSON,
+                                        HELP,
+                                        END};
 static const struct option for_check[] = {{"--promise", "serialisable"},
                                           {"--svg", "broken.svg"},
                                           {"--all", NULL},
@@ -107,6 +130,26 @@ const struct command commands[] = {
      "\n"
      "  pactfs serve /srv/vol --mount /srv/files",
      for_serve, 0, 1, command_serve},
+    {"sim",
+     "sim [SCENARIO|FILE]... [--seeds A-B|--seed N] [--minutes M|--hours H] [--jobs N]\n"
+     "           [--set KEY=VALUE]... [--transcript] [--history FILE] [--svg FILE]\n"
+     "           [--keep-going] [--no-shrink] [--patience SECONDS] [--trace] [--list] [--json]",
+     "try the promises in a simulated world",
+     "Runs scenarios (all there are, without a name) in virtual time, each with 100 seeds:\n"
+     "the same seed gives the same run, on any machine. Stops at the first broken promise,\n"
+     "makes that run smaller, shows what happened and the one command that replays it.\n"
+     "--set changes a line of the scenario; --minutes goes on with fresh seeds for that\n"
+     "long; --keep-going does not stop at a failure; --patience is how many seconds of\n"
+     "real time one seed may take (60). A word with a '/' or ending in .scn is a file;\n"
+     "docs/scenarios.md describes them.\n"
+     "Exit code 5: a promise was broken.\n"
+     "\n"
+     "  pactfs sim --list\n"
+     "  pactfs sim power-cuts --seeds 1-10000\n"
+     "  pactfs sim --minutes 10                   all of them, with fresh seeds\n"
+     "  pactfs sim power-cuts --seed 7 --transcript\n"
+     "  pactfs sim ./mine.scn --set clients=2 --set fault.rot=off",
+     for_sim, 0, WORDS_MAX - 1, command_sim},
     {"check", "check HISTORY|- [--promise WORD[,WORD]] [--all] [--svg FILE] [--json]",
      "judge a recorded history",
      "Says of each promise whether it holds in the history, is broken, or could not be\n"

@@ -94,16 +94,16 @@ const char *word_copy(struct word word, char *buf, size_t size)
 /* The digits that a word begins with, and what they stand for; false when that is too large. */
 static bool leading_digits(struct word word, size_t *digits, uint64_t *number)
 {
+    bool fits = true;
     *number = 0;
     for (*digits = 0; *digits < word.text.len; ++*digits) {
         uint8_t c = word.text.data[*digits];
         if (c < '0' || c > '9')
             break;
-        if (*number > (UINT64_MAX - 9) / 10)
-            return false;
+        fits &= *number <= (UINT64_MAX - 9) / 10;
         *number = *number * 10 + (uint64_t)(c - '0');
     }
-    return true;
+    return fits;
 }
 
 enum err read_number(struct reading *r, struct word word, struct limits limits, uint64_t *out)
@@ -111,6 +111,8 @@ enum err read_number(struct reading *r, struct word word, struct limits limits, 
     char buf[SCENARIO_WORD_MAX];
     size_t digits;
     bool fits = leading_digits(word, &digits, out);
+    if (!word.text.len)
+        return reading_refuse(r, word.column, "a number is missing here");
     if (!fits || !digits || digits != word.text.len || *out < limits.least || *out > limits.most)
         return reading_refuse(r, word.column, "'%s' is not a whole number from %llu to %llu",
                               word_copy(word, buf, sizeof buf), (unsigned long long)limits.least,
@@ -152,6 +154,8 @@ enum err read_duration(struct reading *r, struct word word, struct limits limits
     uint64_t number, unit = 0;
     bool fits = leading_digits(word, &digits, &number);
     struct word rest = {{word.text.data + digits, word.text.len - digits}, 0};
+    if (!word.text.len)
+        return reading_refuse(r, word.column, "a time is missing here; write one, as 20ms or 2s");
     for (size_t i = 0; i < UNITS; i++)
         if (word_is(rest, units[i].word))
             unit = units[i].ns;
