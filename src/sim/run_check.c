@@ -6,7 +6,7 @@
 #include "sim/run_private.h"
 
 /* Of one promise. A run is one of very many: what cannot be decided soon is only counted. */
-#define STEPS_MOST UINT64_C(20000000)
+#define STEPS_MOST UINT64_C(2000000)
 #define BYTES_MOST (UINT64_C(1) << 30)
 
 static void broken(struct running *r, const struct verdict *verdict)

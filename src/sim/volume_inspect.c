@@ -17,6 +17,8 @@
 #include "core/fs/check.h"
 #include "sim/volume.h"
 
+#define RETRY_NS UINT64_C(200000000)
+
 struct looking {
     struct volume *v;
     struct fs_check check;
@@ -131,7 +133,7 @@ static bool let_go(struct volume *v)
     return false;
 }
 
-static bool last_commit(struct volume *v)
+static enum err commit(struct volume *v)
 {
     struct request request = {0};
     request_begin(&request);
@@ -141,14 +143,26 @@ static bool last_commit(struct volume *v)
     request.op.ino = FS_ROOT_INO;
     request.op.set = FS_SET_MTIME_NOW;
     enum err err = volume_do(v, &request);
-    if (err == OK || (err == ERR_CORRUPT && v->ever_rotted)) {
-        request_free(&request);
-        return true;
-    }
-    run_broken(v->system.run, "progress", "after all faults a durable commit is answered with %s",
-               err_name(err));
-    volume_bury(v);
+    if (err == ERR_TIMEOUT)
+        volume_bury(v); /* it is still under way */
     request_abandon(&request);
+    return err;
+}
+
+/* A disk that was full is looked at again after a while only. */
+static bool last_commit(struct volume *v)
+{
+    struct run *run = v->system.run;
+    uint64_t end = sim_now(run->sim) + run->scenario->heal_ns;
+    enum err err = commit(v);
+    while ((err == ERR_NOSPC || err == ERR_AGAIN) && sim_now(run->sim) < end) {
+        sim_advance(run->sim, RETRY_NS);
+        err = commit(v);
+    }
+    if (err == OK || (err == ERR_CORRUPT && v->ever_rotted))
+        return true;
+    run_broken(run, "progress", "after all faults a durable commit is answered with %s",
+               err_name(err));
     return false;
 }
 
