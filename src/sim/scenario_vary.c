@@ -65,7 +65,7 @@ static void change_rates(struct scenario *s, struct chance *chance)
         if (s->faults[i].lasts.most_ns)
             scale_range(&s->faults[i].lasts, lasts);
     }
-    s->think_ns = scaled(s->think_ns, chance_below(chance, 4));
+    s->think_ns = scaled(s->think_ns, 1 + chance_below(chance, 4));
 }
 
 static uint32_t up_to(struct chance *chance, uint32_t most)
