@@ -215,14 +215,20 @@ static void give_up(struct system *system)
     volume_drop_all(volume_of(system));
 }
 
+/* A store that has failed cannot rest: the machine starts again first. */
 static bool at_rest(struct system *system)
 {
     struct volume *v = volume_of(system);
-    struct replica_status status;
+    struct replica_status replica;
+    struct store_status store;
     if (!v->up || v->rot_step != ROT_NONE)
         return false;
-    replica_status(v->replica, &status);
-    return status.in_flight == 0 && status.orphans == 0;
+    replica_status(v->replica, &replica);
+    if (replica.in_flight || replica.orphans)
+        return false;
+    store_status(v->store, &store);
+    v->restart |= store.failed;
+    return !store.failed;
 }
 
 #define BIT(kind) (UINT64_C(1) << FAULT_##kind)

@@ -168,14 +168,16 @@ static bool last_commit(struct volume *v)
 
 static void structure(struct volume *v)
 {
+    struct run *run = v->system.run;
     struct agent_status status;
     uint64_t digest, orphans;
     enum err err = look(v, &digest, &orphans);
     agent_status(v->agent, &status);
+    /* One that could not be reclaimed (a full disk) waits for the next start. */
     if (err)
-        run_broken(v->system.run, "structure", "not everything can be read: %s", err_name(err));
-    else if (orphans > status.unclaimed)
-        run_broken(v->system.run, "structure", "%llu inodes without a name are left",
+        run_broken(run, "structure", "not everything can be read: %s", err_name(err));
+    else if (orphans > status.unclaimed && !v->ever_erred && !run->result->fired[FAULT_DISK_FULL])
+        run_broken(run, "structure", "%llu inodes without a name are left",
                    (unsigned long long)orphans);
 }
 
