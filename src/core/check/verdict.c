@@ -30,7 +30,21 @@ static const struct {
 
 /* Who judges which promise. */
 static void (*const checkers[PROMISE_COUNT])(struct checking *) = {
-    [PROMISE_COUNT - 1] = NULL,
+    [PROMISE_LINEARISABLE] = check_linearisable,
+    [PROMISE_SEQUENTIAL] = check_sequential,
+    [PROMISE_PRAM] = check_pram,
+    [PROMISE_DURABILITY] = check_durability,
+    [PROMISE_STRICT_SERIALISABLE] = check_strict_serialisable,
+    [PROMISE_SERIALISABLE] = check_serialisable,
+    [PROMISE_SNAPSHOT_ISOLATION] = check_snapshot_isolation,
+    [PROMISE_READ_COMMITTED] = check_read_committed,
+    [PROMISE_TOTAL] = check_total,
+    [PROMISE_CAUSAL] = check_causal,
+    [PROMISE_READ_YOUR_WRITES] = check_read_your_writes,
+    [PROMISE_MONOTONIC_READS] = check_monotonic_reads,
+    [PROMISE_MONOTONIC_WRITES] = check_monotonic_writes,
+    [PROMISE_WRITES_FOLLOW_READS] = check_writes_follow_reads,
+    [PROMISE_CONVERGENCE] = check_convergence,
 };
 
 static bool has_model(const struct history *history, enum history_model model)

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * session_guarantees.c: monotonic reads, monotonic writes, writes follow reads (Terry, Demers,
+ * Petersen, Spreitzer, Theimer and Welch 1994, "Session guarantees for weakly consistent replicated
+ * data"), by visibility and arbitration (Viotti and Vukolic 2016, "Consistency in non-transactional
+ * distributed storage systems", 3.3). Read your writes is in read_your_writes.c.
+ *
+ * Law
+ *   G1  Each guarantee stands alone. It holds when for each session there are an arbitration, a
+ *       total order of all writes, and for each of its reads a set of visible writes, such that
+ *       the read returns what they say: a register the last visible write in arbitration; a list
+ *       all visible appends in that order; a set and a counter all visible ones.
+ *   G2  The writes of one session to one register are arbitrated in the order in which it made them.
+ *   G3  Monotonic reads: what is visible to a read is visible to the session's later ones.
+ *   G4  Monotonic writes: the writes of a session are arbitrated in its order, and a write is visible
+ *       only together with the earlier ones of its session.
+ *   G5  Writes follow reads: let v be a write that a session read, and w a later write of that session.
+ *       Then v is before w in arbitration, and w is visible only together with v.
+ *   G6  A single read hardly shows G4 or G5, so a session's reads are taken together by G3. That is
+ *       only evidence as long as the session's reads alone have an explanation by G1 to G3: where
+ *       they stop having one, the session is cut, and each piece taken as a session. So what
+ *       breaks monotonic reads is not blamed on the other two.
+ *   G7  Operations, not transactions: the acts of one transaction are taken one after another.
+ *
+ * Each session has an arbitration of its own, as in Brzezinski, Sobaniec and Wawrzyniak 2004, "From
+ * session causality to causal consistency": that all agree on one is no matter of these guarantees
+ * (Terry et al. ask for it apart from them, 2). So what is causal keeps all four: two processes
+ * may see concurrent writes in different orders, and none of them has gone back.
+ *
+ * Exact, if values are unique, for registers, lists and sets. Only sound, that is without false
+ * alarms: counters (view_number.c); values written twice; a cas that was refused is left out. For
+ * unknown outcomes and sessions see causal.c, K3.
+ */
+#include "core/base/assert.h"
+#include "core/check/view_witness.h"
+
+/* --- the orders --- */
+
+/* G2, as `also` of an order. */
+static void order_own_writes(struct order *order, struct arena *arena)
+{
+    const struct reads_from *rf = order->rf;
+    uint32_t *last = ARENA_ARRAY(arena, uint32_t, rf->history->key_count + (size_t)1);
+    order->also = ARENA_ARRAY(arena, uint32_t, rf->count + (size_t)1);
+    for (uint32_t op = 0; op < rf->count; op++) {
+        const struct operation *o = &rf->ops[op];
+        order->also[op] = NO_NODE;
+        if (!o->writes || o->model != MODEL_REGISTER)
+            continue;
+        uint32_t before = last[o->key]; /* 1 + it */
+        if (before && same_session(rf, before - 1, op))
+            order->also[op] = before - 1;
+        last[o->key] = op + 1;
+    }
+}
+
+/* G4 */
+static void order_monotonic_writes(struct order *order)
+{
+    const struct reads_from *rf = order->rf;
+    uint32_t *last = ARENA_ARRAY(order->arena, uint32_t, rf->count + (size_t)1);
+    uint32_t write = NO_NODE;
+    for (uint32_t op = 0; op < rf->count; op++) {
+        last[op] = write != NO_NODE && same_session(rf, write, op) ? write : NO_NODE;
+        if (!rf->ops[op].writes)
+            continue;
+        order_count(order, op, last[op] != NO_NODE);
+        write = op;
+    }
+    order_place(order);
+    for (uint32_t op = 0; op < rf->count; op++)
+        if (rf->ops[op].writes && last[op] != NO_NODE)
+            order_pred(order, op, last[op]);
+    order_done(order);
+}
+
+/* G5. Reads are nodes too, so that edges are few: a source comes before its read, a read before
+ * the session's next read and its writes up to there. */
+struct following {
+    struct order *order;
+    uint32_t *last_read; /* of each object: 1 + the session's last read of it, or 0 */
+    bool fill;
+};
+
+static void follow(struct following *f, uint32_t node, uint32_t pred)
+{
+    if (f->fill)
+        order_pred(f->order, node, pred);
+    else
+        order_count(f->order, node, 1);
+}
+
+static void follow_sources(struct following *f, uint32_t op)
+{
+    const struct reads_from *rf = f->order->rf;
+    const struct operation *o = &rf->ops[op];
+    if (o->source < SOURCE_FIRST)
+        follow(f, op, o->source);
+    uint32_t last = f->last_read[o->key], i = 0;
+    if (last && o->count && same_session(rf, last - 1, op)) {
+        const struct operation *p = &rf->ops[last - 1];
+        while (i < p->count && i < o->count && rf->seen[p->seen + i] == rf->seen[o->seen + i])
+            i++;
+    }
+    for (; i < o->count; i++)
+        follow(f, op, rf->seen[o->seen + i]);
+    f->last_read[o->key] = op + 1;
+}
+
+static void follow_all(struct following *f)
+{
+    const struct reads_from *rf = f->order->rf;
+    uint32_t read = NO_NODE;
+    for (uint32_t key = 0; key < rf->history->key_count; key++)
+        f->last_read[key] = 0;
+    for (uint32_t op = 0; op < rf->count; op++) {
+        if (read != NO_NODE && same_session(rf, read, op))
+            follow(f, op, read);
+        if (rf->ops[op].writes)
+            continue;
+        follow_sources(f, op);
+        read = op;
+    }
+}
+
+static void order_writes_follow_reads(struct order *order)
+{
+    struct following f = {.order = order};
+    f.last_read = ARENA_ARRAY(order->arena, uint32_t, order->rf->history->key_count + (size_t)1);
+    follow_all(&f);
+    order_place(order);
+    f.fill = true;
+    follow_all(&f);
+    order_done(order);
+}
+
+/* --- the sessions' views --- */
+
+static uint32_t collect(const struct reads_from *rf, uint32_t session, struct sight *sights)
+{
+    uint32_t count = 0;
+    for (uint32_t op = rf->session_first[session]; op < rf->session_first[session + 1]; op++) {
+        const struct operation *o = &rf->ops[op];
+        if (o->writes || (o->model == MODEL_REGISTER && o->source == SOURCE_MANY))
+            continue;
+        sights[count] = (struct sight){.at = count,
+                                       .op = op,
+                                       .source = o->source,
+                                       .seen = o->seen,
+                                       .count = o->count,
+                                       .number = o->number};
+        count++;
+    }
+    return count;
+}
+
+/* What is checked: by `reads` (G1 to G3) sessions are cut; `guarantee` is what is asked about each
+ * piece, or NULL when it is monotonic reads itself. */
+struct guarding {
+    struct checking *c;
+    struct view *reads, *guarantee;
+    enum anomaly anomaly;
+};
+
+static bool out_of_steps(struct guarding *g, const struct view *view)
+{
+    if (view->fault == VIEW_LIMIT)
+        checking_undecided(g->c, "The search took more steps than allowed.");
+    return view->fault == VIEW_LIMIT;
+}
+
+static bool blame(struct guarding *g, struct view *view)
+{
+    if (out_of_steps(g, view))
+        return false;
+    if (view->fault == VIEW_NOTHING || view->fault == VIEW_MISSED)
+        view_explain_visible(view);
+    view_witness(view, g->c, g->anomaly);
+    return true;
+}
+
+/* One piece of a session, which monotonic reads explains. False when it was not decided. */
+static bool check_piece(struct guarding *g, const struct sight *sights, uint32_t count)
+{
+    struct view *view = g->guarantee;
+    view->sights = sights;
+    view->count = count;
+    if (!count || view_explained(view))
+        return true;
+    if (!out_of_steps(g, view))
+        (void)view_longest(view);
+    return blame(g, view);
+}
+
+/* G6. False when it was not decided. */
+static bool check_session(struct guarding *g, const struct sight *sights, uint32_t count)
+{
+    for (uint32_t from = 0; from < count;) {
+        g->reads->sights = sights + from;
+        g->reads->count = count - from;
+        uint32_t length = view_longest(g->reads);
+        if (out_of_steps(g, g->reads))
+            return false;
+        if (g->guarantee && !check_piece(g, sights + from, length))
+            return false;
+        if (!g->guarantee && length < count - from && !blame(g, g->reads))
+            return false;
+        from += length ? length : 1; /* a read that nothing explains is left out */
+    }
+    return true;
+}
+
+static void check_sessions(struct guarding *g)
+{
+    const struct reads_from *rf = g->reads->order->rf;
+    struct arena arena;
+    arena_init(&arena);
+    bool decided = true;
+    for (uint32_t session = 0; session < rf->sessions && decided; session++) {
+        uint32_t room = rf->session_first[session + 1] - rf->session_first[session];
+        if (!room)
+            continue;
+        struct sight *sights = ARENA_ARRAY(&arena, struct sight, room);
+        decided = check_session(g, sights, collect(rf, session, sights));
+        arena_reset(&arena);
+    }
+    arena_free(&arena);
+}
+
+/* `make` adds the guarantee's own order; NULL: monotonic reads. */
+static void check_guarantee(struct checking *c, enum anomaly anomaly, void (*make)(struct order *))
+{
+    struct reads_from rf;
+    struct order reads_order, order;
+    struct view reads, view;
+    struct arena arena;
+    if (!reads_from_init(&rf, c))
+        return;
+    arena_init(&arena);
+    if (reads_from_explained(&rf, c)) {
+        struct guarding g = {.c = c, .reads = &reads, .anomaly = anomaly};
+        order_init(&reads_order, &rf, &arena);
+        order_place(&reads_order);
+        order_done(&reads_order);
+        order_own_writes(&reads_order, &arena);
+        view_init(&reads, &reads_order, c->limits.steps);
+        order_init(&order, &rf, &arena);
+        order.also = reads_order.also;
+        if (make) {
+            make(&order);
+            g.guarantee = &view;
+        } else {
+            order_place(&order);
+        }
+        view_init(&view, &order, c->limits.steps);
+        if (view_order_sound(&view))
+            check_sessions(&g);
+        else
+            view_witness(&view, c, ANOMALY_CYCLIC_CAUSE);
+        view_free(&view);
+        view_free(&reads);
+    }
+    arena_free(&arena);
+    reads_from_free(&rf);
+}
+
+void check_monotonic_reads(struct checking *c)
+{
+    check_guarantee(c, ANOMALY_WENT_BACK, NULL);
+}
+
+void check_monotonic_writes(struct checking *c)
+{
+    check_guarantee(c, ANOMALY_OWN_WRITES_SWAPPED, order_monotonic_writes);
+}
+
+void check_writes_follow_reads(struct checking *c)
+{
+    check_guarantee(c, ANOMALY_FOLLOWING_WRITE_FIRST, order_writes_follow_reads);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * causal_agree.c: see causal_agree.h.
+ */
+#include "causal_agree.h"
+
+#include <stdio.h>
+
+#include "causal_random.h"
+#include "naive_causal.h"
+
+#define TOLD_MAX 5u
+
+const enum promise causal_promises[CAUSAL_PROMISES] = {
+    PROMISE_CAUSAL, PROMISE_READ_YOUR_WRITES, PROMISE_MONOTONIC_READS, PROMISE_MONOTONIC_WRITES,
+    PROMISE_WRITES_FOLLOW_READS};
+
+static void tell(struct causal_agreement *a, const struct history *history, uint64_t seed,
+                 const char *what)
+{
+    char line[512];
+    if (!a->wrong++)
+        a->first_wrong = seed;
+    if (a->wrong > TOLD_MAX)
+        return;
+    printf("seed %llu: %s\n", (unsigned long long)seed, what);
+    for (uint32_t i = 0; i < history->txn_count; i++)
+        printf("  %s (%s)\n", txn_print(history, i, line, sizeof line),
+               history->txns[i].outcome == OUTCOME_DONE     ? "done"
+               : history->txns[i].outcome == OUTCOME_FAILED ? "failed"
+                                                            : "unknown");
+}
+
+static void judge(struct causal_agreement *a, const struct random_history *r, uint64_t seed,
+                  struct arena *arena)
+{
+    bool exact = !r->repeats && !r->counters, causal = false;
+    char what[128];
+    a->exact += exact;
+    for (uint32_t i = 0; i < CAUSAL_PROMISES; i++) {
+        struct verdict verdict;
+        check_history(r->history, causal_promises[i], NULL, arena, &verdict);
+        bool fast = verdict.result != CHECK_BROKEN;
+        enum naive_answer answer =
+            i ? naive_session(r->history, causal_promises[i]) : naive_causal(r->history);
+        bool naive = answer == NAIVE_HOLDS;
+        a->too_large += answer == NAIVE_TOO_LARGE;
+        if (answer == NAIVE_TOO_LARGE)
+            continue;
+        a->broken[i] += !naive;
+        a->unfound[i] += fast && !naive;
+        snprintf(what, sizeof what, "%s %s by definition, but not for the checker (%s)",
+                 promise_word(causal_promises[i]), naive ? "holds" : "is broken",
+                 anomaly_name(verdict.anomaly));
+        if (fast != naive && (exact || !fast))
+            tell(a, r->history, seed, what);
+        causal = i ? causal : fast;
+        snprintf(what, sizeof what, "causal, but not %s", promise_word(causal_promises[i]));
+        if (causal && !fast && exact)
+            tell(a, r->history, seed, what);
+        arena_reset(arena);
+    }
+}
+
+struct causal_agreement causal_agree(uint64_t first_seed, uint64_t count)
+{
+    struct causal_agreement a = {.exact = 0};
+    struct arena arena;
+    arena_init(&arena);
+    for (uint64_t seed = first_seed; seed < first_seed + count; seed++) {
+        struct random_history r = causal_random(seed);
+        judge(&a, &r, seed, &arena);
+        history_free(r.history);
+    }
+    arena_free(&arena);
+    return a;
+}
