@@ -134,6 +134,7 @@ int command_umount(const struct arguments *arguments);
 int command_store(const struct arguments *arguments); /* sync, checkpoint, clean */
 int command_sim(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
+int command_record(const struct arguments *arguments);
 int command_help(const struct arguments *arguments);
 
 #define ANSWER_MS 20000 /* a node that runs answers a question within this time */

@@ -56,6 +56,17 @@ static const struct option for_check[] = {{"--promise", "serialisable"},
                                           JSON,
                                           HELP,
                                           END};
+static const struct option for_record[] = {{"--workload", "list"},
+                                           {"--clients", "4"},
+                                           {"--keys", "8"},
+                                           {"--operations", "10000"},
+                                           {"--seconds", "10"},
+                                           {"--seed", "1"},
+                                           {"--output", "run.history"},
+                                           {"--fsync", NULL},
+                                           {"--keep", NULL},
+                                           HELP,
+                                           END};
 
 const struct command commands[] = {
     {"up", "up [HOME] [--mount DIR] [--cache SIZE] [--allow-other] [--rebuild-index] [--json]",
@@ -164,6 +175,20 @@ const struct command commands[] = {
      "  pactfs check run.history --promise linearisable,durability --svg broken.svg\n"
      "  pactfs record --workload list ~/files | pactfs check -",
      for_check, 0, 1, command_check},
+    {"record",
+     "record --workload KIND DIR... [--clients N] [--keys N] [--operations N] [--seconds S]\n"
+     "              [--seed N] [--fsync] [--keep] [--output FILE]",
+     "what processes see of directories, as a history",
+     "Starts clients, each a process that works in one of the directories (several mounts\n"
+     "of a volume, or one), in a folder that is made there and removed afterwards (--keep\n"
+     "leaves it). Writes what they asked and were answered to FILE or standard output.\n"
+     "KIND is register, list, set, counter, bank or tree. 4 clients, 8 keys and 10,000\n"
+     "operations without other words. With --fsync every change is followed by fsync, and\n"
+     "counts as durable. Ctrl-C ends it early; what was done so far is written.\n"
+     "\n"
+     "  pactfs record --workload tree ~/files > run.history\n"
+     "  pactfs record --workload list --seconds 60 --clients 8 ~/a ~/b | pactfs check -",
+     for_record, 1, WORDS_MAX, command_record},
     {"help", "help [COMMAND]", "this, or about one command", "  pactfs help up", only_help, 0, 1,
      command_help},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
