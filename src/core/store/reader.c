@@ -35,14 +35,14 @@ static enum err fill(struct segment_reader *reader, uint64_t at, uint64_t len,
         return ERR_NOENT;
     if (at < reader->window_at || at + len > reader->window_at + reader->window_len) {
         uint64_t want = len > WINDOW ? len : WINDOW;
+        if (want > reader->end - at)
+            want = reader->end - at;
         if (want > reader->window_room) {
             free(reader->window);
             reader->window = malloc(want);
             INVARIANT(reader->window != NULL);
             reader->window_room = want;
         }
-        if (want > reader->end - at)
-            want = reader->end - at;
         size_t got = 0;
         reader->window_len = 0;
         enum err err = reader->env->ops->file_read(reader->file, at, reader->window, want, &got);
@@ -97,16 +97,24 @@ bool reader_resync(struct segment_reader *reader)
 {
     struct reader_record record;
     const uint8_t *bytes;
-    for (uint64_t at = reader->at + 8; at + FRAME_SIZE <= reader->end; at += 8) {
+    uint64_t at = reader->at + 8;
+    while (at + FRAME_SIZE <= reader->end) {
         struct frame frame;
         if (fill(reader, at, FRAME_SIZE, &bytes))
             return false;
-        if (bytes[0] != (uint8_t)FRAME_MAGIC)
+        /* what follows may be long and of zeros: no call for each place in it */
+        uint64_t window_end = reader->window_at + reader->window_len;
+        while (at + FRAME_SIZE <= window_end && bytes[0] != (uint8_t)FRAME_MAGIC) {
+            at += 8;
+            bytes += 8;
+        }
+        if (at + FRAME_SIZE > window_end)
             continue;
-        if (frame_peek(bytes, reader->end - at, &frame) || read_at(reader, at, &record))
-            continue;
-        reader->at = at;
-        return true;
+        if (!frame_peek(bytes, reader->end - at, &frame) && !read_at(reader, at, &record)) {
+            reader->at = at;
+            return true;
+        }
+        at += 8;
     }
     return false;
 }

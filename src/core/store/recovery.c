@@ -612,10 +612,11 @@ static bool is_spare(struct replay *replay, uint32_t number)
     if (number < replay->at.segment || open_segment(replay, number, &reader))
         return false;
     bool ok = reader.end == store->limits.segment_bytes && header_ok(replay, &reader, number);
-    uint8_t *window = malloc(1u << 20);
+    size_t room = reader.end < (1u << 20) ? (size_t)reader.end + 1 : 1u << 20;
+    uint8_t *window = malloc(room);
     INVARIANT(window != NULL);
     for (uint64_t at = SEGMENT_HEADER; ok && at < reader.end;) {
-        size_t got = 0, want = reader.end - at < (1u << 20) ? (size_t)(reader.end - at) : 1u << 20;
+        size_t got = 0, want = reader.end - at < room ? (size_t)(reader.end - at) : room;
         ok = store->env->ops->file_read(reader.file, at, window, want, &got) == OK && got == want;
         /* all bytes equal to the first, which is zero */
         ok = ok && window[0] == 0 && memcmp(window, window + 1, want - 1) == 0;
