@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "random_history.h"
-#include "search_agree.h"
+#include "../unit/check/random_history.h"
+#include "../unit/check/search_agree.h"
 
 int main(int argc, char **argv)
 {

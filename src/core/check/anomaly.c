@@ -7,8 +7,9 @@
  *   DUPLICATE     r shows a value more often than it was appended; a counter above all increments
  *   FUTURE        r shows what began only after r had ended (real time)
  *   INCOMPATIBLE  two lists, neither of which begins with the other (without crashes)
- *   STALE         r began after a write of the witness had ended, does not show it, and r is the
- *                 only read of the witness (real time)
+ *   STALE         a write had ended before r began, is not in its answer, and all that may have
+ *                 written what r shows had ended before that write began (real time; no crash in
+ *                 between)
  *   LOST_WRITE    the same, and nobody ever saw that write
  *   NO_ORDER      anything else
  */
@@ -201,29 +202,76 @@ static uint32_t value_written(const struct history_act *act)
     return act->code == ACT_CAS || act->code == ACT_PUT ? act->args[1] : act->args[0];
 }
 
-/* A write of the witness that had ended before the read began and is not in its answer. */
-static enum anomaly judge_missed(struct reading *r)
+/* Whether no crash lies between: it could have taken the write. */
+static bool same_era(const struct reading *r, const struct history_txn *write)
 {
-    const struct culprits *k = r->k;
-    for (uint32_t i = k->count; i-- > 0;) {
-        const struct history_txn *txn = &r->history->txns[k->txns[i]];
-        if (txn->ended >= r->history->txns[r->txn].began)
+    const struct eras *eras = r->k->question->eras;
+    for (uint32_t i = 0; eras && i + 1 < eras->count; i++)
+        if (write->began < eras->crashes[i] && eras->crashes[i] < r->history->txns[r->txn].ended)
+            return false;
+    return true;
+}
+
+static bool same_object(const struct history_act *read, const struct history_act *write)
+{
+    return read->key == write->key &&
+           (write->code != ACT_PUT || (read->code == ACT_GET && read->args[0] == write->args[0]));
+}
+
+/* The write that began last of those that had ended before the read began and are not in its
+ * answer; UINT32_MAX when there is none. */
+static uint32_t last_missed(const struct reading *r, const struct history_act **act)
+{
+    const struct history *history = r->history;
+    uint32_t last = UINT32_MAX;
+    for (uint32_t i = 0; i < r->txn; i++) {
+        const struct history_txn *txn = &history->txns[i];
+        if (txn->outcome != OUTCOME_DONE || txn->ended >= history->txns[r->txn].began ||
+            !same_era(r, txn))
             continue;
         for (uint32_t j = 0; j < txn->count; j++) {
-            const struct history_act *act = history_act(r->history, txn, j);
-            uint32_t value = value_written(act);
-            if (act->key != r->act->key || !writes_value(act, value) ||
-                shown(r->history, r->act, value) ||
-                (act->code == ACT_PUT && act->args[0] != r->act->args[0]))
+            const struct history_act *write = history_act(history, txn, j);
+            uint32_t value = value_written(write);
+            if (!same_object(r->act, write) || !writes_value(write, value) ||
+                shown(history, r->act, value))
                 continue;
-            bool seen = anybody_saw(r->history, act, value);
-            r->note =
-                checking_print(k->c, "%s had been written, and %s", history_text(r->history, value),
-                               seen ? "is missing here" : "nobody ever saw it");
-            return seen ? ANOMALY_STALE : ANOMALY_LOST_WRITE;
+            last = i;
+            *act = write;
         }
     }
-    return ANOMALY_NONE;
+    return last;
+}
+
+/* Whether what the read shows may have been written after that transaction had begun. */
+static bool may_be_newer(const struct reading *r, uint32_t than)
+{
+    uint8_t model = r->history->keys[r->act->key].model;
+    if (model == MODEL_LIST || model == MODEL_SET || r->act->value == VALUE_NONE)
+        return false;
+    for (uint32_t i = 0; i < r->history->txn_count; i++) {
+        const struct history_txn *txn = &r->history->txns[i];
+        for (uint32_t j = 0; j < txn->count && txn->outcome != OUTCOME_FAILED; j++) {
+            const struct history_act *act = history_act(r->history, txn, j);
+            if (same_object(r->act, act) && writes_value(act, r->act->value) &&
+                txn->ended > r->history->txns[than].began)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum anomaly judge_missed(struct reading *r)
+{
+    const struct history_act *write = NULL;
+    uint32_t missed = last_missed(r, &write);
+    if (missed == UINT32_MAX || may_be_newer(r, missed))
+        return ANOMALY_NONE;
+    uint32_t value = value_written(write);
+    bool seen = anybody_saw(r->history, write, value);
+    r->note = checking_print(r->k->c, "%s had been written before, and %s",
+                             history_text(r->history, value),
+                             seen ? "is missing here" : "nobody ever saw it");
+    return seen ? ANOMALY_STALE : ANOMALY_LOST_WRITE;
 }
 
 static bool begins_with(const struct history *history, const struct history_act *a,
@@ -236,7 +284,7 @@ static bool begins_with(const struct history *history, const struct history_act 
 
 /* --- the name --- */
 
-static enum anomaly judge(struct reading *r, const struct history_act **list, uint32_t looks)
+static enum anomaly judge(struct reading *r, const struct history_act **list)
 {
     uint8_t model = r->history->keys[r->act->key].model;
     bool real_time = r->k->question->order == ORDER_REAL_TIME;
@@ -244,11 +292,12 @@ static enum anomaly judge(struct reading *r, const struct history_act **list, ui
         return judge_counter(r);
     enum anomaly found = judge_shown(r);
     if (found == ANOMALY_NONE && model == MODEL_LIST) {
-        if (!r->k->question->eras && *list && (*list)->key == r->act->key && !begins_with(r->history, *list, r->act))
+        if (!r->k->question->eras && *list && (*list)->key == r->act->key &&
+            !begins_with(r->history, *list, r->act))
             return ANOMALY_INCOMPATIBLE;
         *list = r->act;
     }
-    if (found == ANOMALY_NONE && looks == 1 && real_time)
+    if (found == ANOMALY_NONE && real_time)
         found = judge_missed(r);
     return found;
 }
@@ -258,29 +307,15 @@ static bool is_read(const struct history_act *act)
     return act->known && !act->fault && (act->code == ACT_READ || act->code == ACT_GET);
 }
 
-static uint32_t count_looks(const struct culprits *k)
-{
-    const struct history *history = k->c->history;
-    uint32_t looks = 0;
-    for (uint32_t i = 0; i < k->count; i++) {
-        const struct history_txn *txn = &history->txns[k->txns[i]];
-        for (uint32_t j = 0; j < txn->count; j++)
-            looks += history_act(history, txn, j)->known &&
-                     model_only_looks(history_act(history, txn, j), true);
-    }
-    return looks;
-}
-
 enum anomaly anomaly_of(const struct culprits *k, uint32_t *which, const char **note)
 {
     const struct history *history = k->c->history;
     const struct history_act *list = NULL;
-    uint32_t looks = count_looks(k);
     for (uint32_t i = 0; i < k->count && i < 64; i++) {
         const struct history_txn *txn = &history->txns[k->txns[i]];
         for (uint32_t j = 0; j < txn->count; j++) {
             struct reading r = {k, history, k->txns[i], history_act(history, txn, j), NULL};
-            enum anomaly found = is_read(r.act) ? judge(&r, &list, looks) : ANOMALY_NONE;
+            enum anomaly found = is_read(r.act) ? judge(&r, &list) : ANOMALY_NONE;
             if (found == ANOMALY_NONE)
                 continue;
             *which = r.txn;

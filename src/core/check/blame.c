@@ -6,7 +6,10 @@
  *   B1  A part that is made free (see serialise.h) allows all that it allowed before, and more. So
  *       what has no serialisation with free parts has none without; those that are not free are a
  *       witness: whatever else happened, they cannot all be right.
- *   B2  Parts are made free in halves, quarters, ... as long as no serialisation appears (delta
+ *   B2  What happened up to the furthest place that the search came to has no serialisation either
+ *       (the promises in real time are closed under prefixes): parts that began later go, those
+ *       that ended later are free.
+ *   B3  Parts are made free in halves, quarters, ... as long as no serialisation appears (delta
  *       debugging, Zeller and Hildebrandt 2002). The work is bounded: the witness is small, not
  *       always the smallest. A run that takes too long counts as one that found a serialisation.
  */
@@ -14,9 +17,9 @@
 
 #include <string.h>
 
-#define WORK_MAX  UINT64_C(20000000) /* steps in all */
-#define RUNS_MAX  3000u
-#define RUN_FLOOR UINT64_C(20000) /* steps that a run may always take */
+#define WORK_MAX  UINT64_C(4000000) /* steps in all */
+#define RUNS_MAX  2000u
+#define RUN_FLOOR UINT64_C(5000) /* steps that a run may always take */
 
 struct shrinking {
     struct question question;
@@ -59,16 +62,28 @@ static uint32_t free_some(struct shrinking *s, uint32_t from, uint32_t most, str
     return to;
 }
 
-/* What began after the furthest place the search came to was never tried. */
-static void free_tail(struct shrinking *s, uint64_t stuck_rank, struct part *before)
+/* B2 */
+static void cut_tail(struct shrinking *s, uint64_t stuck_rank, struct part *before)
 {
     const struct history *history = s->question.history;
-    uint32_t from = s->question.part_count;
+    uint32_t count = s->question.part_count, kept = 0;
     if (stuck_rank == RANK_NEVER)
         return;
-    while (from && history->txns[s->parts[from - 1].txn].began > stuck_rank)
-        from--;
-    free_some(s, from, UINT32_MAX, before);
+    memcpy(before, s->parts, count * sizeof *before);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct history_txn *txn = &history->txns[before[i].txn];
+        if (txn->began > stuck_rank)
+            continue;
+        s->parts[kept] = before[i];
+        if (txn->ended > stuck_rank)
+            s->parts[kept].role = PART_FREE;
+        kept++;
+    }
+    s->question.part_count = kept;
+    if (!still_none(s)) {
+        memcpy(s->parts, before, count * sizeof *before);
+        s->question.part_count = count;
+    }
 }
 
 /* Free parts that only look say nothing any more. */
@@ -90,7 +105,7 @@ static void drop_looking(struct shrinking *s)
 static void shrink(struct shrinking *s, uint64_t stuck_rank, struct arena *arena)
 {
     struct part *before = arena_alloc(arena, (s->question.part_count + 1) * sizeof *before);
-    free_tail(s, stuck_rank, before);
+    cut_tail(s, stuck_rank, before);
     drop_looking(s);
     uint32_t bound = count_bound(s);
     for (uint32_t most = bound / 2 ? bound / 2 : 1;; most = (most + 1) / 2) {
@@ -153,7 +168,7 @@ void blame(struct checking *c, const struct question *question, const struct ser
     s.parts = arena_alloc(&arena, (question->part_count + 1) * sizeof *s.parts);
     memcpy(s.parts, question->parts, question->part_count * sizeof *s.parts);
     s.question.parts = s.parts;
-    s.question.steps = answer->steps * 4 + RUN_FLOOR;
+    s.question.steps = answer->steps * 2 + RUN_FLOOR;
     shrink(&s, answer->stuck_rank, &arena);
     uint32_t *txns = arena_alloc(&arena, (question->part_count + 1) * sizeof *txns);
     struct culprits culprits = {.c = c, .question = question, .txns = txns};

@@ -251,7 +251,8 @@ void model_prepare(struct models *m, const struct history_act *act, bool checked
     if (act->code == ACT_LIST && checked) {
         out->count = act->count / 2;
         out->list = arena_alloc(arena, act->count * sizeof *out->list + 1);
-        memcpy(out->list, m->history->pool + act->list, out->count * 2 * sizeof *out->list);
+        if (out->count)
+            memcpy(out->list, m->history->pool + act->list, out->count * 2 * sizeof *out->list);
         qsort(out->list, out->count, 2 * sizeof *out->list, by_name);
     }
 }

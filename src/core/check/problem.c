@@ -84,9 +84,9 @@ static void add_item(struct build *b, const struct part *part)
     item->required = done && part->role != PART_FREE;
     item->rank = txn->began;
     item->ended = RANK_NEVER;
-    if (q->order == ORDER_REAL_TIME && part->role != PART_FREE) {
+    if (q->order == ORDER_REAL_TIME) {
         item->began = txn->began;
-        item->ended = done ? txn->ended : RANK_NEVER;
+        item->ended = item->required ? txn->ended : RANK_NEVER;
     }
     item->era = era_of(q, txn->began);
     if (item->required && q->eras) {

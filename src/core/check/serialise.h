@@ -18,7 +18,8 @@ enum part_role {
     /* Its changes take effect where they can; its answers are not asked after (PRAM: how one
      * process sees what another did). */
     PART_EFFECT,
-    /* Its changes may take effect at any time of its era, or never. Whatever a history of such
+    /* Its changes may take effect at any time since it began (in process order: at any time), or
+     * never; its answers are not asked after, as if it had got none. Whatever a history with such
      * parts cannot explain, the history itself cannot: this is how witnesses are made small. */
     PART_FREE,
 };
@@ -69,8 +70,8 @@ struct serial_answer {
     enum serial_result result;
     uint64_t steps; /* acts tried, as a measure of time */
     /* With SERIAL_NONE, in real time: the furthest place that the search came to: the transaction
-     * that had to be next and could not, and the rank of its end. Nothing that began later was ever
-     * tried. RANK_NEVER when there is no such place. */
+     * that had to be next and could not, and the rank of its end. What happened up to that rank has
+     * no serialisation, whatever came later. RANK_NEVER when there is no such place. */
     uint64_t stuck_rank;
     uint32_t stuck;
 };

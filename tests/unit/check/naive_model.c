@@ -16,6 +16,12 @@ static int64_t number_of(const struct history *history, uint32_t value)
     return number;
 }
 
+static bool is_number(const struct history *history, uint32_t value, int64_t expected)
+{
+    int64_t number;
+    return history_integer(history, value, &number) && number == expected;
+}
+
 /* --- trees --- */
 
 static struct naive_node *node_of(struct naive_object *o, uint32_t inode)
@@ -290,8 +296,8 @@ static bool tree_shows(const struct history *history, struct naive_object *o,
     case ACT_GET:
         return node_of(o, act->args[0])->content == act->value;
     case ACT_LINKS:
-        return number_of(history, act->value) == links_of(o, act->args[0], root) ||
-               (node_is_dir(o, act->args[0]) && number_of(history, act->value) == 1);
+        return is_number(history, act->value, links_of(o, act->args[0], root)) ||
+               (node_is_dir(o, act->args[0]) && is_number(history, act->value, 1));
     default:
         return true;
     }
@@ -333,7 +339,7 @@ static bool read_is_right(const struct history *history, const struct history_ac
     case MODEL_REGISTER:
         return act->value == o->value;
     case MODEL_COUNTER:
-        return number_of(history, act->value) == o->number;
+        return is_number(history, act->value, o->number);
     case MODEL_LIST:
         return act->count == o->count &&
                (!o->count || memcmp(shown, o->items, o->count * sizeof *shown) == 0);
