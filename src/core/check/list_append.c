@@ -59,7 +59,6 @@ struct list {
 struct own {
     uint32_t txn, count;    /* how many values it appended */
     uint32_t outside, read; /* the length of the first read from outside, and its act or NO_ACT */
-    bool before;            /* it was before the first append */
     uint32_t append;        /* its last append with a known writer, or NO_ACT */
     uint32_t furthest;      /* the length of its longest read so far */
 };
@@ -199,7 +198,6 @@ static void read_again(struct list *list, uint32_t read, uint32_t outside, struc
     if (own->read == NO_ACT) {
         own->read = read;
         own->outside = outside;
-        own->before = own->count == 0;
     } else if (own->outside != outside && list->t->level > LEVEL_READ_COMMITTED) {
         report_acts(list->t, ANOMALY_INTERNAL, (const uint32_t[]){own->read, read},
                     "One transaction saw two states of the list, and changed it not so itself");
@@ -301,7 +299,7 @@ static bool in_tail(const struct list *list, const struct visit *visit, uint32_t
 /* L5, when all of a transaction's acts were visited. */
 static void lost_update(struct list *list, const struct own *own)
 {
-    if (own->read == NO_ACT || !own->before || !own->count)
+    if (own->read == NO_ACT || !own->count)
         return;
     uint32_t *other = &list->update[own->outside];
     if (*other == NO_ACT)

@@ -38,7 +38,7 @@
 #include "core/base/assert.h"
 #include "core/check/versions.h"
 
-/* --- V3 --- */
+/* --- V2, V3 --- */
 
 struct touch {
     uint32_t txn; /* the last transaction that touched the register; what follows is its */
@@ -61,7 +61,8 @@ static void touch_all(const struct versions *v, uint32_t txn, struct touch *touc
     }
 }
 
-/* All that `writer` left is before what `txn`, which read something of it, read or left there. */
+/* All that `writer` left is before what `txn`, which read something of it, read or left there. This
+ * is V2 too: what it read may be the register that it then wrote. */
 static void follow_writer(struct versions *v, uint32_t writer, uint32_t txn,
                           const struct touch *touched)
 {

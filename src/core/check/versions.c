@@ -182,8 +182,6 @@ static void visit_register(struct versions *v, const struct visit *visit, uint32
         add_reading(
             v, &(struct reading){
                    .version = version, .txn = visit->txn, .act = own.read, .written = written});
-    if (version != NO_VERSION && written != NO_VERSION)
-        versions_add_pair(v, &(struct pair){version, written, false});
 }
 
 static void gather_key(struct versions *v, uint32_t key)

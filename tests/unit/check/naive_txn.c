@@ -11,6 +11,7 @@
  *                        (Berenson et al. 1995, 4.2; any snapshot: Elnikety et al. 2005);
  *   read committed       each read is of some state not later than its commit, changed by itself;
  *                        a list that it appended to is that of its commit, as its own version.
+ *                        (A cas of unknown outcome is taken as of the state of its commit.)
  */
 #include "naive_txn.h"
 
@@ -34,6 +35,8 @@ struct naive {
     uint32_t wrote[NAIVE_TXNS];          /* keys that the commit wrote, as bits */
     bool placed[NAIVE_TXNS];
     uint32_t count;
+    uint32_t did;        /* of the last run: the acts that wrote, as bits */
+    uint32_t wrote_keys; /* and the keys */
 };
 
 static enum history_model model_of(const struct naive *n, const struct history_act *act)
@@ -114,19 +117,34 @@ static bool answers(const struct naive *n, const struct history_act *act, const 
 
 /* Carries out the transaction up to its act `until`, from a state; returns the keys that it wrote;
  * `all` becomes false when an answer on the way is wrong. */
-static uint32_t run(const struct naive *n, uint32_t txn, uint32_t until, struct state *state,
-                    bool *all)
+static uint32_t run(struct naive *n, uint32_t txn, uint32_t until, struct state *state, bool *all)
 {
     const struct history_txn *of = &n->history->txns[txn];
     uint32_t wrote = 0;
+    n->did = 0;
     for (uint32_t i = 0; i < until; i++) {
         const struct history_act *act = history_act(n->history, of, i);
         if (!answers(n, act, state))
             *all = false;
-        if (write(n, act, state))
+        if (write(n, act, state)) {
             wrote |= 1u << act->key;
+            n->did |= 1u << i;
+        }
     }
+    n->wrote_keys = wrote;
     return wrote;
+}
+
+/* Commits to the state what the last run wrote. */
+static void commit(const struct naive *n, uint32_t txn, struct state *state)
+{
+    const struct history_txn *of = &n->history->txns[txn];
+    for (uint32_t i = 0; i < of->count; i++) {
+        struct history_act act = *history_act(n->history, of, i);
+        act.known = true; /* and of no fault: a cas takes effect, as it did in the run */
+        if (n->did >> i & 1)
+            write(n, &act, state);
+    }
 }
 
 static bool commutes(const struct naive *n, uint32_t key)
@@ -135,25 +153,21 @@ static bool commutes(const struct naive *n, uint32_t key)
     return model == MODEL_SET || model == MODEL_COUNTER;
 }
 
-/* Snapshot isolation: whether some snapshot of the first `depth` commits explains it. */
-static bool snapshot_explains(const struct naive *n, uint32_t txn, uint32_t depth)
+/* Snapshot isolation: whether the snapshot of the first `at` commits explains it. */
+static bool snapshot_explains(struct naive *n, uint32_t txn, uint32_t depth, uint32_t at)
 {
-    for (uint32_t at = 0; at <= depth; at++) {
-        struct state state = n->states[at];
-        bool all = true;
-        uint32_t wrote = run(n, txn, n->history->txns[txn].count, &state, &all);
-        for (uint32_t key = 0; key < NAIVE_KEYS; key++)
-            for (uint32_t later = at; later < depth && key < n->history->key_count; later++)
-                if ((wrote & n->wrote[later]) >> key & 1 && !commutes(n, key))
-                    all = false;
-        if (all)
-            return true;
-    }
-    return false;
+    struct state state = n->states[at];
+    bool all = true;
+    uint32_t wrote = run(n, txn, n->history->txns[txn].count, &state, &all);
+    for (uint32_t key = 0; key < n->history->key_count; key++)
+        for (uint32_t later = at; later < depth; later++)
+            if ((wrote & n->wrote[later]) >> key & 1 && !commutes(n, key))
+                all = false;
+    return all;
 }
 
 /* Read committed: whether each act alone is explained by some state. */
-static bool committed_states_explain(const struct naive *n, uint32_t txn, uint32_t depth)
+static bool committed_states_explain(struct naive *n, uint32_t txn, uint32_t depth)
 {
     const struct history_txn *of = &n->history->txns[txn];
     for (uint32_t i = 0; i < of->count; i++) {
@@ -169,15 +183,18 @@ static bool committed_states_explain(const struct naive *n, uint32_t txn, uint32
         if (!explained)
             return false;
     }
+    struct state state = n->states[depth];
+    bool ignored;
+    run(n, txn, of->count, &state, &ignored);
     return true;
 }
 
-static bool explains(const struct naive *n, uint32_t txn, uint32_t depth)
+static bool explains(struct naive *n, uint32_t txn, uint32_t depth, uint32_t at)
 {
     struct state state = n->states[depth];
     bool all = true;
     if (n->promise == PROMISE_SNAPSHOT_ISOLATION)
-        return snapshot_explains(n, txn, depth);
+        return snapshot_explains(n, txn, depth, at);
     if (n->promise == PROMISE_READ_COMMITTED)
         return committed_states_explain(n, txn, depth);
     run(n, txn, n->history->txns[txn].count, &state, &all);
@@ -194,6 +211,20 @@ static bool too_early(const struct naive *n, uint32_t txn)
     return false;
 }
 
+static bool search(struct naive *n, uint32_t depth);
+
+/* Whether an order goes on with this transaction, as it was just explained. */
+static bool go_on(struct naive *n, uint32_t txn, uint32_t depth)
+{
+    n->states[depth + 1] = n->states[depth];
+    n->wrote[depth] = n->wrote_keys;
+    commit(n, txn, &n->states[depth + 1]);
+    n->placed[txn] = true;
+    bool found = search(n, depth + 1);
+    n->placed[txn] = false;
+    return found;
+}
+
 static bool search(struct naive *n, uint32_t depth)
 {
     bool left = false;
@@ -202,17 +233,18 @@ static bool search(struct naive *n, uint32_t depth)
     if (!left)
         return true;
     for (uint32_t txn = 0; txn < n->count; txn++) {
-        bool ignored;
+        uint32_t first = n->promise == PROMISE_SNAPSHOT_ISOLATION ? 0 : depth;
         if (n->placed[txn] || n->history->txns[txn].outcome == OUTCOME_FAILED ||
-            (n->promise == PROMISE_STRICT_SERIALISABLE && too_early(n, txn)) ||
-            !explains(n, txn, depth))
+            (n->promise == PROMISE_STRICT_SERIALISABLE && too_early(n, txn)))
             continue;
-        n->states[depth + 1] = n->states[depth];
-        n->wrote[depth] = run(n, txn, n->history->txns[txn].count, &n->states[depth + 1], &ignored);
-        n->placed[txn] = true;
-        if (search(n, depth + 1))
-            return true;
-        n->placed[txn] = false;
+        for (uint32_t at = first; at <= depth; at++) {
+            if (!explains(n, txn, depth, at))
+                continue;
+            if (go_on(n, txn, depth))
+                return true;
+            if (n->history->txns[txn].outcome == OUTCOME_DONE)
+                break; /* of another snapshot it would do the same */
+        }
     }
     return false;
 }
