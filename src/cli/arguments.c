@@ -129,6 +129,12 @@ bool parse_cache(const char *word, uint64_t *bytes)
     return true;
 }
 
+/* The length of the first line: complaints are one line. */
+static int first_line(const char *text)
+{
+    return (int)strcspn(text, "\n");
+}
+
 int parse_arguments(const struct command *command, int argc, char **argv,
                     struct arguments *arguments)
 {
@@ -143,15 +149,16 @@ int parse_arguments(const struct command *command, int argc, char **argv,
             if (code != EXIT_DONE)
                 return code;
         } else if (arguments->word_count == command->most_words || !argv[i][0]) {
-            complain("'%s' is one argument too many (or empty): pactfs %s", argv[i],
-                     command->synopsis);
+            complain("'%s' is one argument too many (or empty): pactfs %.*s", argv[i],
+                     first_line(command->synopsis), command->synopsis);
             return EXIT_USAGE;
         } else {
             arguments->words[arguments->word_count++] = argv[i];
         }
     }
     if (!option_given(arguments, "--help") && arguments->word_count < command->least_words) {
-        complain("something is missing: pactfs %s", command->synopsis);
+        complain("something is missing: pactfs %.*s", first_line(command->synopsis),
+                 command->synopsis);
         return EXIT_USAGE;
     }
     return EXIT_DONE;

@@ -13,6 +13,8 @@
 #include "core/base/assert.h"
 #include "core/contract/nearest.h"
 
+#define STEPS_DEFAULT 20000000 /* of a search: some seconds */
+
 /* --- which promises --- */
 
 static int unknown_promise(const char *word)
@@ -154,7 +156,7 @@ static int draw_all(struct check *check, const char *file)
 
 /* --- the command --- */
 
-static void judge(struct check *check, bool progress)
+static void judge(struct check *check, const struct check_limits *limits, bool progress)
 {
     for (unsigned p = 0; p < PROMISE_COUNT; p++) {
         if (!check->wanted[p])
@@ -163,7 +165,7 @@ static void judge(struct check *check, bool progress)
             printf("\rchecking: %s\033[K", promise_word(p));
             fflush(stdout);
         }
-        check_history(check->file.history, p, NULL, &check->arena,
+        check_history(check->file.history, p, limits, &check->arena,
                       &check->findings[check->count++].verdict);
     }
     if (progress)
@@ -180,12 +182,13 @@ static int code_of(const struct check *check)
     return count[CHECK_UNDECIDED] || !count[CHECK_HOLDS] ? EXIT_UNDECIDED : EXIT_DONE;
 }
 
-static int check_and_tell(struct check *check, const struct arguments *arguments)
+static int check_and_tell(struct check *check, const struct arguments *arguments,
+                          const struct check_limits *limits)
 {
     bool json = option_given(arguments, "--json");
     const char *svg = option_value(arguments, "--svg");
     choose_promises(check, arguments);
-    judge(check, !json && on_terminal());
+    judge(check, limits, !json && on_terminal());
     int code = svg ? draw_all(check, svg) : EXIT_DONE;
     if (code == EXIT_DONE)
         code = code_of(check);
@@ -198,7 +201,9 @@ static int check_and_tell(struct check *check, const struct arguments *arguments
 
 int command_check(const struct arguments *arguments)
 {
+    static const struct option_range steps = {"--steps", 1, UINT64_MAX};
     struct check check = {.name = arguments->words[0]};
+    struct check_limits limits = {.steps = STEPS_DEFAULT};
     bool json = option_given(arguments, "--json");
     if (option_given(arguments, "--promises")) {
         check_list(json);
@@ -208,13 +213,15 @@ int command_check(const struct arguments *arguments)
         complain("which history? As in: pactfs check HISTORY, or - for standard input");
         return EXIT_USAGE;
     }
+    if (!option_number(arguments, &steps, &limits.steps))
+        return EXIT_USAGE;
     int code = given_promises(&check, arguments);
     if (code == EXIT_DONE)
         code = read_history(&check, !json && on_terminal());
     if (code != EXIT_DONE)
         return code;
     arena_init(&check.arena);
-    code = check_and_tell(&check, arguments);
+    code = check_and_tell(&check, arguments, &limits);
     for (unsigned i = 0; i < check.count; i++)
         free(check.findings[i].picture);
     arena_free(&check.arena);

@@ -53,6 +53,7 @@ static const struct option for_check[] = {{"--promise", "serialisable"},
                                           {"--svg", "broken.svg"},
                                           {"--all", NULL},
                                           {"--promises", NULL},
+                                          {"--steps", "200000000"},
                                           JSON,
                                           HELP,
                                           END};
@@ -161,13 +162,15 @@ const struct command commands[] = {
      "  pactfs sim power-cuts --seed 7 --transcript\n"
      "  pactfs sim ./mine.scn --set clients=2 --set fault.rot=off",
      for_sim, 0, WORDS_MAX - 1, command_sim},
-    {"check", "check HISTORY|- [--promise WORD[,WORD]] [--all] [--svg FILE] [--json]",
+    {"check", "check HISTORY|- [--promise WORD[,WORD]] [--all] [--svg FILE] [--steps N] [--json]",
      "judge a recorded history",
      "Says of each promise whether it holds in the history, is broken, or could not be\n"
      "decided. A broken one is told with its anomaly and the smallest case that shows\n"
      "it; --svg draws that case. Without --promise: the promises in the history's header,\n"
      "or all that say something of such a history (--all: these in any case).\n"
      "--promises lists promises and anomalies, with what they mean and their sources.\n"
+     "--steps is how long a search may take before it says undecided; 20,000,000 steps, some\n"
+     "seconds, by default.\n"
      "docs/histories.md describes the format; pactfs record makes such files.\n"
      "Exit code 5: a promise is broken; 6: none is, but not all could be decided.\n"
      "\n"

@@ -20,6 +20,7 @@ struct worker {
     pid_t pid;
     int pidfd, socket; /* socket -1: it is gone */
     bool busy;
+    unsigned unknown;       /* outcomes in succession */
     uint32_t txn, from, to; /* the part under way: acts [from, to) of the transaction */
     uint64_t began_ns, sent_ns;
 };

@@ -5,6 +5,7 @@
  * Law
  *   Z1  A client has at most one part of one transaction under way.
  *   Z2  An answer that does not come within ANSWER_S leaves its outcome open, and ends the client.
+ *       So do UNKNOWN_MAX open outcomes one after another: what it works in is gone.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,9 +16,10 @@
 #include "core/base/assert.h"
 #include "record/recorder.h"
 
-#define ANSWER_S   30
-#define ANSWER_MAX (256u << 20)
-#define SECOND     UINT64_C(1000000000)
+#define ANSWER_S    30
+#define ANSWER_MAX  (256u << 20)
+#define UNKNOWN_MAX 3u
+#define SECOND      UINT64_C(1000000000)
 
 static bool in_rounds(const struct recorder *r)
 {
@@ -83,6 +85,9 @@ static void finish(struct recorder *r, struct worker *worker, uint64_t ended_ns,
     history_end(r->plan, worker->txn, ended_ns, outcome);
     workload_ended(r->workload, worker->txn);
     worker->busy = false;
+    worker->unknown = outcome == OUTCOME_UNKNOWN ? worker->unknown + 1 : 0;
+    if (worker->unknown == UNKNOWN_MAX)
+        worker_lost(worker);
 }
 
 static void lose(struct recorder *r, struct worker *worker)
