@@ -553,6 +553,18 @@ static bool header_ok(struct replay *replay, struct segment_reader *reader, uint
     return ok;
 }
 
+/* Of a segment that has records: they say themselves where they belong. */
+static enum verdict bad_header(struct replay *replay, struct place start)
+{
+    if (!replay->rebuild) {
+        replay->err = damaged(replay, start);
+        return STOP;
+    }
+    MARK(recovery_passed_over);
+    store_note_problem(replay->store, "the header of the segment is damaged", start);
+    return GO_ON;
+}
+
 static enum verdict replay_segment(struct replay *replay, uint32_t index)
 {
     struct store *store = replay->store;
@@ -582,8 +594,7 @@ static enum verdict replay_segment(struct replay *replay, uint32_t index)
         bool used = known || proven_durable(replay, index, &reader, start);
         if (!used)
             MARK(recovery_unfinished_segment);
-        replay->err = used ? damaged(replay, start) : OK;
-        verdict = used ? STOP : NEXT_SEGMENT; /* otherwise its making was cut short */
+        verdict = used ? bad_header(replay, start) : NEXT_SEGMENT; /* its making was cut short */
     }
     while (verdict == GO_ON)
         verdict = replay_step(replay, index, segment, &reader);
