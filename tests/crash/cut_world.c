@@ -541,22 +541,34 @@ static void one_round(struct cut_world *w)
     }
 }
 
+/* Opens the volume with an index made again: because it was asked for, or is damaged. */
+static void open_rebuilt(struct cut_world *w, const char *what)
+{
+    struct store_error error = {""};
+    new_world(w);
+    w->options.rebuild_index =
+        load_below(&w->load, 2) || sim_disk_damage_index(w->disk, PATH "/index") != OK;
+    enum err err = store_open(w->env, &w->options, &w->store, &error);
+    if (err)
+        cut_fail("%s: %s: %s", what, err_name(err), error.text);
+}
+
 /* Closes in order, throws the index away and makes it again from the log (P5). */
 static void rebuild(struct cut_world *w)
 {
-    struct store_error error = {""};
     struct recovered found;
     close_volume(w);
     bury(w);
-    new_world(w);
-    w->options.rebuild_index = true;
-    enum err err = store_open(w->env, &w->options, &w->store, &error);
-    if (err)
-        cut_fail("the index cannot be made again: %s: %s", err_name(err), error.text);
+    open_rebuilt(w, "the index cannot be made again");
     store_check(w->store);
     cut_read_all(w, &found);
     if (found.digest != w->model.digest)
         cut_fail("the index made again from the log gives another volume");
+    bury(w);
+    if (!cut_flip(w))
+        return;
+    open_rebuilt(w, "the index cannot be made again from a damaged log");
+    bury(w);
 }
 
 static void format(struct cut_world *w)
@@ -609,7 +621,6 @@ uint64_t cut_volume(uint64_t seed, uint32_t rounds, struct figures *figures)
     settle(&w, true);
     cut_catch_up(&w);
     rebuild(&w);
-    bury(&w);
     for (uint32_t i = 0; i < SLOTS; i++)
         free(w.slots[i].into);
     free(w.done);

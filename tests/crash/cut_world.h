@@ -18,7 +18,7 @@
  *   P4  The recovered volume passes the structural check; once what crashes orphaned has been
  *       reclaimed, no orphan is left.
  *   P5  Every record and index entry can be read, and the store's own laws hold. In the end an
- *       index made again from the log says the same.
+ *       index made again from the log says the same; it can also be made from a damaged log.
  *   P6  The volume can be used as before.
  *   P7  What is read and listed is what the volume in memory says.
  */
@@ -100,6 +100,9 @@ bool cut_read_all(struct cut_world *w, struct recovered *out);
 void cut_match(struct cut_world *w, const struct recovered *found);
 /* P7, on some files and directories: nothing is under way, and the base is the present state. */
 void cut_compare_reads(struct cut_world *w);
+/* cut_rot.c: flips a bit somewhere in the log of a volume that is not open. False: found nothing. */
+bool cut_flip(struct cut_world *w);
+
 /* Runs all of `done` on the base and forgets it. */
 void cut_catch_up(struct cut_world *w);
 
