@@ -4,8 +4,8 @@
  *
  * Zeller and Hildebrandt 2002, "Simplifying and isolating failure-inducing input": candidates are
  * made by leaving parts out, and a candidate that still fails is taken. The parts are the faults,
- * the number of faults that happen, the time, the number of operations, clients, keys, acts, and
- * the options of the system.
+ * the number of faults that happen, the time between them, the whole time, the number of
+ * operations, clients, keys, acts, and the options of the system.
  *
  * Law
  *   K1  What is handed back failed when it was tried; without a candidate that fails, it is what

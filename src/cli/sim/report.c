@@ -107,7 +107,7 @@ void report_tasks(const struct tasks *tasks, const struct sim_options *options)
     for (unsigned i = 0; i < tasks->count; i++) {
         const struct task *task = &tasks->at[i];
         const struct sums *s = &task->sums;
-        if (!s->seeds && !task->failure)
+        if (task->next == options->first) /* it had no turn */
             continue;
         printf("%-24s %7llu seeds %9s simulated %6llu x %10llu transactions %7llu unknown %8llu "
                "faults",
