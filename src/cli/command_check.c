@@ -156,6 +156,34 @@ static int draw_all(struct check *check, const char *file)
 
 /* --- the command --- */
 
+static bool holds(const struct check *check, enum promise promise)
+{
+    for (unsigned i = 0; i < check->count; i++)
+        if (check->findings[i].verdict.promise == promise)
+            return check->findings[i].verdict.result == CHECK_HOLDS;
+    return false;
+}
+
+/* The two promises whose search may take long hold when a stronger one does, which was judged
+ * before (Viotti and Vukolic 2016, figure 1). */
+static bool follows(const struct check *check, enum promise promise)
+{
+    if (promise == PROMISE_SEQUENTIAL)
+        return holds(check, PROMISE_LINEARISABLE);
+    return promise == PROMISE_PRAM &&
+           (holds(check, PROMISE_LINEARISABLE) || holds(check, PROMISE_SEQUENTIAL));
+}
+
+static void judge_one(struct check *check, enum promise promise, const struct check_limits *limits)
+{
+    struct verdict *verdict = &check->findings[check->count].verdict;
+    if (follows(check, promise))
+        *verdict = (struct verdict){.promise = promise, .text = ""};
+    else
+        check_history(check->file.history, promise, limits, &check->arena, verdict);
+    check->count++;
+}
+
 static void judge(struct check *check, const struct check_limits *limits, bool progress)
 {
     for (unsigned p = 0; p < PROMISE_COUNT; p++) {
@@ -165,8 +193,7 @@ static void judge(struct check *check, const struct check_limits *limits, bool p
             printf("\rchecking: %s\033[K", promise_word(p));
             fflush(stdout);
         }
-        check_history(check->file.history, p, limits, &check->arena,
-                      &check->findings[check->count++].verdict);
+        judge_one(check, p, limits);
     }
     if (progress)
         fputs("\r\033[K", stdout);

@@ -91,7 +91,13 @@ bool files_act(struct client *client, const struct order_act *act);
 bool bank_enter(struct client *client, const struct order *order);
 void bank_leave(struct client *client);
 
-/* All names of an open directory but . and .., by calls of getdents64 alone; false: errno. */
-bool read_names(int fd, void (*name)(void *ctx, const char *name, uint64_t inode), void *ctx);
+/* Names with their inodes: name, NUL, the inode's number in decimal, NUL, and so on. */
+struct names {
+    struct text text;
+    uint32_t count;
+};
+
+/* All names of a directory but . and .., as they were at one moment: directory.c. False: errno. */
+bool read_names(int dir, const char *name, struct names *names);
 
 #endif

@@ -85,24 +85,21 @@ static void search_name(struct search *search, const char *name)
     close(fd);
 }
 
-static void note_name(void *ctx, const char *name, uint64_t inode)
+/* The string behind this one. */
+static const char *after(const char *text)
 {
-    struct text *names = ctx;
-    (void)inode;
-    text_add_bytes(names, name, strlen(name) + 1);
+    return text + strlen(text) + 1;
 }
 
 static void search_below(struct search *search)
 {
-    struct text names = {0}; /* read before they are gone through: one buffer serves all */
+    struct names names = {{0}, 0};
     int dir = search->dir;
-    if (search->depth == DEPTH_MAX || !read_names(dir, note_name, &names)) {
-        text_free(&names);
-        return;
-    }
+    if (search->depth == DEPTH_MAX || !read_names(dir, ".", &names))
+        names.count = 0;
+    const char *name = names.text.data;
     search->depth++;
-    for (size_t at = 0; at < names.len && search->found < 0; at += strlen(names.data + at) + 1) {
-        const char *name = names.data + at;
+    for (uint32_t i = 0; i < names.count; i++, name = after(after(name))) {
         search->dir = dir;
         search_name(search, name);
         if (search->found >= 0)
@@ -116,7 +113,7 @@ static void search_below(struct search *search)
     }
     search->depth--;
     search->dir = dir;
-    text_free(&names);
+    text_free(&names.text);
 }
 
 /* A descriptor of the inode that an argument names, not to be closed; -1: it is nowhere. */
@@ -307,39 +304,20 @@ static bool look_up(struct client *client, const struct order_act *act, int dir)
     return true;
 }
 
-struct listing {
-    struct client *client;
-    struct text text;
-    uint32_t count;
-};
-
-static void list_name(void *ctx, const char *name, uint64_t inode)
-{
-    struct listing *listing = ctx;
-    char text[24];
-    print_inode(listing->client, inode, text);
-    text_add_bytes(&listing->text, name, strlen(name) + 1);
-    text_add_bytes(&listing->text, text, strlen(text) + 1);
-    listing->count += 2;
-}
-
 static bool list(struct client *client, int dir)
 {
-    struct listing listing = {client, {0}, 0};
+    struct names names = {{0}, 0};
     client_begins(client);
-    int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool good = fd >= 0 && read_names(fd, list_name, &listing);
+    bool good = read_names(dir, ".", &names);
     int number = errno;
     client_ends(client);
-    if (fd >= 0)
-        close(fd);
-    errno = number;
     if (good) {
-        struct answer_head head = {ANSWER_LIST, OK, listing.count};
+        struct answer_head head = {ANSWER_LIST, OK, names.count * 2};
         text_add_bytes(&client->answer, &head, sizeof head);
-        text_add_bytes(&client->answer, listing.text.data, listing.text.len);
+        text_add_bytes(&client->answer, names.text.data, names.text.len);
     }
-    text_free(&listing.text);
+    text_free(&names.text);
+    errno = number;
     return good || tell(client, false);
 }
 

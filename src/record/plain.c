@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/base/assert.h"
@@ -209,30 +208,6 @@ static bool read_list(struct client *client, const struct order_act *act)
 
 /* --- sets --- */
 
-struct dirent64 {
-    uint64_t inode;
-    int64_t offset;
-    uint16_t length;
-    uint8_t type;
-    char name[];
-};
-
-bool read_names(int fd, void (*name)(void *ctx, const char *name, uint64_t inode), void *ctx)
-{
-    static char buf[1 << 18];
-    long n;
-    while ((n = syscall(SYS_getdents64, fd, buf, sizeof buf)) > 0)
-        for (long at = 0; at < n;) {
-            struct dirent64 entry;
-            memcpy(&entry, buf + at, sizeof entry);
-            const char *text = buf + at + offsetof(struct dirent64, name);
-            if (strcmp(text, ".") != 0 && strcmp(text, "..") != 0)
-                name(ctx, text, entry.inode);
-            at += entry.length;
-        }
-    return n == 0;
-}
-
 static bool add(struct client *client, const struct order_act *act)
 {
     client_begins(client);
@@ -251,34 +226,21 @@ static bool add(struct client *client, const struct order_act *act)
     return changed(client, settle(client, dir, good && settle_name(client)));
 }
 
-struct names {
-    struct text text;
-    uint32_t count;
-};
-
-static void add_name(void *ctx, const char *name, uint64_t inode)
-{
-    struct names *names = ctx;
-    (void)inode;
-    text_add_bytes(&names->text, name, strlen(name) + 1);
-    names->count++;
-}
-
 static bool read_set(struct client *client, const struct order_act *act)
 {
     struct names names = {{0}, 0};
     client_begins(client);
-    int fd = openat(client->dir, act->key, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno != ENOENT)
-        return not_read(client);
-    bool good = fd < 0 || read_names(fd, add_name, &names);
+    bool good = read_names(client->dir, act->key, &names) || errno == ENOENT;
     client_ends(client);
-    if (fd >= 0)
-        close(fd);
     if (good) {
         struct answer_head head = {ANSWER_LIST, OK, names.count};
         text_add_bytes(&client->answer, &head, sizeof head);
-        text_add_bytes(&client->answer, names.text.data, names.text.len);
+        const char *at = names.text.data;
+        for (uint32_t i = 0; i < names.count; i++) {
+            size_t len = strlen(at) + 1;
+            text_add_bytes(&client->answer, at, len);
+            at += len + strlen(at + len) + 1; /* over the inode */
+        }
     }
     text_free(&names.text);
     return good || not_read(client);

@@ -38,6 +38,7 @@ static enum err reader_end(struct reader *reader, enum err err)
     free(reader->keys);
     free(reader->declared);
     free(reader->values);
+    free(reader->numbers);
     if (err != OK)
         history_file_free(file);
     return err;

@@ -9,6 +9,8 @@
 #include "core/base/assert.h"
 #include "io/history/reader.h"
 
+#define NUMBERS_MAX (1 << 24)
+
 /* How an act is written: its arguments behind the key, how many of them may be left out or null,
  * and an example for complaints. */
 struct form {
@@ -39,6 +41,27 @@ static const struct form forms[ACT_CODE_COUNT] = {
     [ACT_SYNC] = {0, 0, 0, 0, "[\"sync\"]"},
 };
 
+/* Lists are full of numbers: those that were met are found without their text. */
+static uint32_t number_value(struct reader *reader, int64_t number)
+{
+    if (number < 0 || number >= NUMBERS_MAX)
+        return history_number(reader->history, number);
+    if (number >= reader->number_room) {
+        uint32_t room = reader->number_room ? reader->number_room : 1024;
+        while (room <= number)
+            room *= 2;
+        reader->numbers = realloc(reader->numbers, room * sizeof *reader->numbers);
+        INVARIANT(reader->numbers != NULL);
+        for (uint32_t i = reader->number_room; i < room; i++)
+            reader->numbers[i] = VALUE_NONE;
+        reader->number_room = room;
+    }
+    uint32_t *value = &reader->numbers[number];
+    if (*value == VALUE_NONE)
+        *value = history_number(reader->history, number);
+    return *value;
+}
+
 enum err reader_value(struct reader *reader, bool may_be_null, uint32_t *value)
 {
     struct scan *scan = &reader->scan;
@@ -47,7 +70,7 @@ enum err reader_value(struct reader *reader, bool may_be_null, uint32_t *value)
     int64_t number;
     *value = VALUE_NONE;
     if (kind == SCAN_NUMBER && scan_integer(scan, &number))
-        *value = history_number(reader->history, number);
+        *value = number_value(reader, number);
     else if (kind == SCAN_STRING && scan_string(scan, &text))
         *value = history_value(reader->history, (const char *)text.data, text.len);
     else if (kind == SCAN_NULL && may_be_null)

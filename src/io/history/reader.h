@@ -48,6 +48,8 @@ struct reader {
     uint32_t key_room;
     struct declared *declared; /* sorted */
     uint32_t declared_count, declared_room;
+    uint32_t *numbers; /* the value of each number below number_room, VALUE_NONE: not met yet */
+    uint32_t number_room;
     uint32_t *values; /* of the answer being read */
     uint32_t value_count, value_room;
 };
