@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A front door to Meson: `make run` gives a mounted volume, `make test` proves the tree.
 .DEFAULT_GOAL := all
-.PHONY: all run stop test bench fuzz soak clean install format lint sanitize deps help
+.PHONY: all run stop test sim determinism bench fuzz soak clean install format lint sanitize deps help
 
 BUILD  := build
 HOME_DIR := $(CURDIR)/.pactfs
@@ -33,9 +33,17 @@ fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS each (default 60)
 	@scripts/deps build test fuzz
 	@scripts/fuzz
 
-soak: ## the long versions: 1,000,000 fsx operations, 200 kills, 10,000 cuts
+sim: all ## every scenario of the simulated world with fresh seeds, for a minute
+	@$(PACTFS) sim --minutes 1
+
+determinism: ## the same seeds give the same runs, from both compilers
+	@scripts/deps build test fuzz
+	@scripts/build $(BUILD)
+	@tests/sim/determinism.py $(PACTFS) .
+
+soak: ## the long versions of all tests; with HOURS=n the scenarios for so long, and every mark
 	@scripts/deps build test
-	@scripts/test --soak
+	@if [ -n "$(HOURS)" ]; then scripts/soak $(HOURS); else scripts/test --soak; fi
 
 sanitize: ## unit and fuzz tests under AddressSanitizer and UBSan only
 	@scripts/deps build test
