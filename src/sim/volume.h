@@ -17,8 +17,8 @@
  *       unknown outcome (reads: failed), those that it had not heard of failed; then the history
  *       says that the system crashed. A kill is a crash too: what the process had not yet written
  *       to a file is gone.
- *   O3  After an error of the disk the machine, not just the process, starts again: what a failed
- *       sync left in its cache is not on the disk.
+ *   O3  A store that has failed is ended: by a kill, after which the machine's cache still shows
+ *       what a failed sync did not make durable, or by the power.
  *   O4  A bit is flipped only in a record behind which the log says, durably, that it was durable.
  *       Before that the store cannot tell damage from what a power cut tore.
  */

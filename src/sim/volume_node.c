@@ -75,10 +75,9 @@ void volume_die(struct volume *v, bool cut, const char *why)
     bool was_up = v->up;
     if (!v->env)
         return;
-    if (cut || v->disk_erred) { /* O3 */
+    if (cut)
         sim_crash(v->env);
-        v->disk_erred = false;
-    }
+    v->disk_erred = false;
     volume_bury(v);
     run_say(run_of(v), "node 0", "%s", why);
     volume_drop_all(v);
@@ -92,9 +91,8 @@ void volume_stepped(struct system *system)
     struct volume *v = volume_of(system);
     if (!v->env || !(v->restart || sim_crashed(v->env)))
         return;
-    if (sim_crashed(v->env))
-        v->disk_erred = false;
-    volume_die(v, true, v->restart ? "its store has failed: the machine starts again" : "no power");
+    bool cut = sim_crashed(v->env) || run_below(run_of(v), 2); /* O3 */
+    volume_die(v, cut, v->restart ? "its store has failed: it is ended" : "no power");
     if (!v->held)
         start_later(v, RETRY_MS + run_below(run_of(v), RETRY_MS));
 }
@@ -162,10 +160,6 @@ static void start_failed(struct volume *v, enum err err, const struct store_erro
     struct run *run = run_of(v);
     bool full = err == ERR_NOSPC || err == ERR_AGAIN;
     run_say(run, "node 0", "the start fails: %s: %s", err_name(err), error->text);
-    if (err == ERR_CRASHED)
-        sim_crash(v->env);
-    else if (v->disk_erred)
-        sim_crash(v->env); /* O3 */
     bool erred = v->disk_erred;
     v->disk_erred = false;
     volume_bury(v);
