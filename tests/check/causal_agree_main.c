@@ -21,6 +21,9 @@ int main(int argc, char **argv)
         printf("  %-20s broken by definition %llu, of them not found (none exact) %llu\n",
                promise_word(causal_promises[i]), (unsigned long long)a.broken[i],
                (unsigned long long)a.unfound[i]);
+    printf("  linearisable %llu, sequential %llu, causal %llu, PRAM %llu\n",
+           (unsigned long long)a.relation_held[0], (unsigned long long)a.relation_held[1],
+           (unsigned long long)a.relation_held[2], (unsigned long long)a.relation_held[3]);
     if (a.wrong)
         printf("the first wrong one: seed %llu\n", (unsigned long long)a.first_wrong);
     return a.wrong ? EXIT_FAILURE : EXIT_SUCCESS;

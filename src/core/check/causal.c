@@ -17,8 +17,8 @@
  *       after it, and a serialisation takes it last or leaves it out.
  *
  * Exact, if values are unique: registers (Bouajjani et al. 2017, theorem 6: no CyclicCO,
- * ThinAirRead, WriteHBInitRead, CyclicHB; WriteCOInitRead and WriteCORead are named when they are the
- * cause), lists and sets, and transactions of these. Only sound, that is without false alarms:
+ * ThinAirRead, WriteHBInitRead, CyclicHB; WriteCOInitRead and WriteCORead are named when they are
+ * the cause), lists and sets, and transactions of these. Only sound, that is without false alarms:
  *   - counters: bounds for what is read (view_number.c). Reads of counters make nothing causal;
  *   - values written twice to one object: a read of one tells nothing;
  *   - a cas that was refused is left out.
@@ -242,6 +242,7 @@ static bool collect(struct view *view, struct checking *c, uint32_t session,
 /* False when it was not decided. */
 static bool check_view(struct view *view, struct checking *c)
 {
+    view->steps = 0; /* the limit is one search's */
     if (view_explained(view))
         return true;
     if (view->fault != VIEW_LIMIT)

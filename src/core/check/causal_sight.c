@@ -81,8 +81,8 @@ static bool sees_itself(const struct order *order, const struct sight *s)
     return false;
 }
 
-/* Whether two elements of one transaction, side by side, are in the wrong order. (With others between
- * them, the transaction is before and after those: the view finds that.) */
+/* Whether two elements of one transaction, side by side, are in the wrong order. (With others
+ * between them, the transaction is before and after those: the view finds that.) */
 static bool is_swapped(const struct order *order, const struct sight *s)
 {
     const uint32_t *seen = order->rf->seen + s->seen;

@@ -4,8 +4,8 @@
  * consistent"; Shapiro, Preguica, Baquero and Zawirski 2011, 2.2).
  *
  * Law
- *   V1  The history says itself when all has come to rest: EVENT_CONVERGED. A final read is one in a
- *       transaction that began after such an event, and ended before the next transaction that
+ *   V1  The history says itself when all has come to rest: EVENT_CONVERGED. A final read is one in
+ *       a transaction that began after such an event, and ended before the next transaction that
  *       writes anything, or crash, began.
  *   V2  After one event, all final reads that ask the same answer the same: those of one object; of
  *       a tree those of one act with the same arguments. Lists are compared in order, sets and

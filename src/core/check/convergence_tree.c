@@ -3,10 +3,11 @@
  * convergence_tree.c: names that must be there when all has come to rest (convergence.c, V4).
  *
  * Law
- *   N1  A name must be there when an act that made it was acknowledged before the final read began, and
- *       no act that may have taken effect can have taken it away: unlink, rmdir, or rename from it.
- *   N2  A directory can go, and its names with it. Where any rmdir or rename may have taken effect in
- *       a tree, only names in its root are judged.
+ *   N1  A name must be there when an act that made it was acknowledged before the final read
+ *       began, and no act that may have taken effect can have taken it away: unlink, rmdir, or
+ *       rename from it.
+ *   N2  A directory can go, and its names with it. Where any rmdir or rename may have taken effect
+ *       in a tree, only names in its root are judged.
  */
 #include "core/base/assert.h"
 #include "core/check/convergence.h"

@@ -10,16 +10,17 @@
  *       total order of all writes, and for each of its reads a set of visible writes, such that
  *       the read returns what they say: a register the last visible write in arbitration; a list
  *       all visible appends in that order; a set and a counter all visible ones.
- *   G2  The writes of one session to one register are arbitrated in the order in which it made them.
+ *   G2  The writes of one session to one register are arbitrated in the order in which it made
+ *       them.
  *   G3  Monotonic reads: what is visible to a read is visible to the session's later ones.
- *   G4  Monotonic writes: the writes of a session are arbitrated in its order, and a write is visible
- *       only together with the earlier ones of its session.
- *   G5  Writes follow reads: let v be a write that a session read, and w a later write of that session.
- *       Then v is before w in arbitration, and w is visible only together with v.
+ *   G4  Monotonic writes: the writes of a session are arbitrated in its order, and a write is
+ *       visible only together with the earlier ones of its session.
+ *   G5  Writes follow reads: let v be a write that a session read, and w a later write of that
+ *       session. Then v is before w in arbitration, and w is visible only together with v.
  *   G6  A single read hardly shows G4 or G5, so a session's reads are taken together by G3. That is
- *       only evidence as long as the session's reads alone have an explanation by G1 to G3: where
- *       they stop having one, the session is cut, and each piece taken as a session. So what
- *       breaks monotonic reads is not blamed on the other two.
+ *       only evidence as long as the reads alone have an explanation by G1 to G3: G4 and G5 are
+ *       asked of every stretch of a session's reads that has one. So what breaks monotonic reads
+ *       is not blamed on the other two.
  *   G7  Operations, not transactions: the acts of one transaction are taken one after another.
  *
  * Each session has an arbitration of its own, as in Brzezinski, Sobaniec and Wawrzyniak 2004, "From
@@ -29,7 +30,9 @@
  *
  * Exact, if values are unique, for registers, lists and sets. Only sound, that is without false
  * alarms: counters (view_number.c); values written twice; a cas that was refused is left out. For
- * unknown outcomes and sessions see causal.c, K3.
+ * G6 it must be known whether reads have an explanation: a stretch ends at a read of a value
+ * written twice, and of a counter of which not all increments are 1. For unknown outcomes and
+ * sessions see causal.c, K3.
  */
 #include "core/base/assert.h"
 #include "core/check/view_witness.h"
@@ -136,15 +139,54 @@ static void order_writes_follow_reads(struct order *order)
 
 /* --- the sessions' views --- */
 
-static uint32_t collect(const struct reads_from *rf, uint32_t session, struct sight *sights)
+/* What is checked: `reads` asks for G1 to G3; `guarantee` is what else is asked (G6), or NULL when
+ * it is monotonic reads itself. */
+struct guarding {
+    struct checking *c;
+    const struct reads_from *rf;
+    struct view *reads, *guarantee;
+    enum anomaly anomaly;
+    bool *unsure; /* of objects: counters of which not all increments are 1 */
+};
+
+static void find_unsure(struct guarding *g, struct arena *arena)
+{
+    g->unsure = ARENA_ARRAY(arena, bool, g->rf->history->key_count + (size_t)1);
+    for (uint32_t op = 0; op < g->rf->count; op++) {
+        const struct operation *o = &g->rf->ops[op];
+        if (o->writes && o->model == MODEL_COUNTER && o->number != 1)
+            g->unsure[o->key] = true;
+    }
+}
+
+/* Whether all is known of what a read returned. */
+static bool is_sure(const struct guarding *g, const struct operation *o)
+{
+    if (o->model == MODEL_REGISTER)
+        return o->source != SOURCE_MANY;
+    if (o->model == MODEL_COUNTER)
+        return !g->unsure[o->key];
+    return o->count == g->rf->history->acts[o->act].count;
+}
+
+/* The sights of a session from operation *op on: all; or for G6 up to the first that is not sure,
+ * which is passed over. */
+static uint32_t collect(const struct guarding *g, uint32_t *op, uint32_t end, struct sight *sights)
 {
     uint32_t count = 0;
-    for (uint32_t op = rf->session_first[session]; op < rf->session_first[session + 1]; op++) {
-        const struct operation *o = &rf->ops[op];
-        if (o->writes || (o->model == MODEL_REGISTER && o->source == SOURCE_MANY))
+    for (; *op < end; (*op)++) {
+        const struct operation *o = &g->rf->ops[*op];
+        if (o->writes)
+            continue;
+        bool sure = is_sure(g, o);
+        if (!sure && g->guarantee) {
+            (*op)++;
+            break;
+        }
+        if (!sure && o->model == MODEL_REGISTER)
             continue;
         sights[count] = (struct sight){.at = count,
-                                       .op = op,
+                                       .op = *op,
                                        .source = o->source,
                                        .seen = o->seen,
                                        .count = o->count,
@@ -153,14 +195,6 @@ static uint32_t collect(const struct reads_from *rf, uint32_t session, struct si
     }
     return count;
 }
-
-/* What is checked: by `reads` (G1 to G3) sessions are cut; `guarantee` is what is asked about each
- * piece, or NULL when it is monotonic reads itself. */
-struct guarding {
-    struct checking *c;
-    struct view *reads, *guarantee;
-    enum anomaly anomaly;
-};
 
 static bool out_of_steps(struct guarding *g, const struct view *view)
 {
@@ -179,49 +213,93 @@ static bool blame(struct guarding *g, struct view *view)
     return true;
 }
 
-/* One piece of a session, which monotonic reads explains. False when it was not decided. */
-static bool check_piece(struct guarding *g, const struct sight *sights, uint32_t count)
+/* Monotonic reads: where the session goes back, it begins anew. False when it was not decided, as
+ * all below. */
+static bool check_reads(struct guarding *g, const struct sight *sights, uint32_t count)
 {
-    struct view *view = g->guarantee;
-    view->sights = sights;
-    view->count = count;
-    if (!count || view_explained(view))
-        return true;
-    if (!out_of_steps(g, view))
-        (void)view_longest(view);
-    return blame(g, view);
-}
-
-/* G6. False when it was not decided. */
-static bool check_session(struct guarding *g, const struct sight *sights, uint32_t count)
-{
+    struct view *view = g->reads;
     for (uint32_t from = 0; from < count;) {
-        g->reads->sights = sights + from;
-        g->reads->count = count - from;
-        uint32_t length = view_longest(g->reads);
-        if (out_of_steps(g, g->reads))
-            return false;
-        if (g->guarantee && !check_piece(g, sights + from, length))
-            return false;
-        if (!g->guarantee && length < count - from && !blame(g, g->reads))
+        view->sights = sights + from;
+        view->count = count - from;
+        uint32_t length = view_longest(view);
+        if (length == count - from)
+            return true;
+        if (!blame(g, view))
             return false;
         from += length ? length : 1; /* a read that nothing explains is left out */
     }
     return true;
 }
 
+/* One stretch of reads that monotonic reads explains. */
+static bool check_stretch(struct guarding *g, const struct sight *sights, uint32_t count)
+{
+    struct view *view = g->guarantee;
+    view->sights = sights;
+    view->count = count;
+    view->steps = 0; /* the limit is one search's */
+    if (view_explained(view))
+        return true;
+    if (!out_of_steps(g, view))
+        (void)view_longest(view);
+    return blame(g, view);
+}
+
+static bool reads_explained(struct guarding *g, const struct sight *sights, uint32_t count)
+{
+    g->reads->sights = sights;
+    g->reads->count = count;
+    return view_explained(g->reads);
+}
+
+/* The longest stretch that ends with sight `last`: its first sight, or last + 1. */
+static uint32_t first_of_stretch(struct guarding *g, const struct sight *sights, uint32_t last)
+{
+    uint32_t good = last + 1, step = 1;
+    while (good > step && reads_explained(g, sights + good - step, last + 1 - (good - step))) {
+        good -= step;
+        step *= 2;
+    }
+    for (; step; step /= 2)
+        if (good >= step && reads_explained(g, sights + good - step, last + 1 - (good - step)))
+            good -= step;
+    return good;
+}
+
+/* G6: all stretches that cannot be made longer. */
+static bool check_stretches(struct guarding *g, const struct sight *sights, uint32_t count)
+{
+    for (uint32_t from = 0; from < count;) {
+        g->reads->sights = sights + from;
+        g->reads->count = count - from;
+        uint32_t end = from + view_longest(g->reads);
+        if (out_of_steps(g, g->reads) ||
+            (end > from && !check_stretch(g, sights + from, end - from)))
+            return false;
+        if (end == count)
+            return true;
+        from = first_of_stretch(g, sights, end);
+    }
+    return true;
+}
+
 static void check_sessions(struct guarding *g)
 {
-    const struct reads_from *rf = g->reads->order->rf;
+    const struct reads_from *rf = g->rf;
     struct arena arena;
     arena_init(&arena);
     bool decided = true;
     for (uint32_t session = 0; session < rf->sessions && decided; session++) {
-        uint32_t room = rf->session_first[session + 1] - rf->session_first[session];
-        if (!room)
+        uint32_t op = rf->session_first[session], end = rf->session_first[session + 1];
+        if (op == end)
             continue;
-        struct sight *sights = ARENA_ARRAY(&arena, struct sight, room);
-        decided = check_session(g, sights, collect(rf, session, sights));
+        struct sight *sights = ARENA_ARRAY(&arena, struct sight, end - op);
+        g->reads->steps = 0;
+        while (op < end && decided) {
+            uint32_t count = collect(g, &op, end, sights);
+            decided =
+                g->guarantee ? check_stretches(g, sights, count) : check_reads(g, sights, count);
+        }
         arena_reset(&arena);
     }
     arena_free(&arena);
@@ -238,7 +316,8 @@ static void check_guarantee(struct checking *c, enum anomaly anomaly, void (*mak
         return;
     arena_init(&arena);
     if (reads_from_explained(&rf, c)) {
-        struct guarding g = {.c = c, .reads = &reads, .anomaly = anomaly};
+        struct guarding g = {.c = c, .rf = &rf, .reads = &reads, .anomaly = anomaly};
+        find_unsure(&g, &arena);
         order_init(&reads_order, &rf, &arena);
         order_place(&reads_order);
         order_done(&reads_order);

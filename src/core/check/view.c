@@ -11,8 +11,8 @@
  * Law
  *   L1  label[n] is the first position at which n is visible: the source of a sight there, one of
  *       the session's own nodes, or before (`pred`) something visible. It only ever falls.
- *   L2  Last writer: where a register's read returned write w, every other visible write to it comes
- *       before w. Sights of one source in a row are a run; a write comes before the source of
+ *   L2  Last writer: where a register's read returned write w, every other visible write to it
+ *       comes before w. Sights of one source in a row are a run; a write comes before the source of
  *       the first run whose last position is not before its label, and each run's source before
  *       the next one's.
  *   L3  Where a register's read returned nothing, no write to it is visible.

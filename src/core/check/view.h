@@ -91,8 +91,8 @@ uint32_t view_longest(struct view *view);
 bool view_order_sound(struct view *view);
 
 /* After VIEW_NOTHING or VIEW_MISSED: why `op` is visible at `sight`, as a `cycle`. Of a serialised
- * view it is one: from the session's own node at the sight to the node of `op` (that link's sight is
- * the sight), and on to the session's own node. Else it is a path from the node of `op` to the
+ * view it is one: from the session's own node at the sight to the node of `op` (that link's sight
+ * is the sight), and on to the session's own node. Else it is a path from the node of `op` to the
  * source of an earlier sight, which is the sight of the last link. */
 void view_explain_visible(struct view *view);
 

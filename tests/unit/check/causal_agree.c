@@ -34,7 +34,7 @@ static void tell(struct causal_agreement *a, const struct history *history, uint
 static void judge(struct causal_agreement *a, const struct random_history *r, uint64_t seed,
                   struct arena *arena)
 {
-    bool exact = !r->repeats && !r->counters, causal = false;
+    bool exact = !r->repeats && !r->counters;
     char what[128];
     a->exact += exact;
     for (uint32_t i = 0; i < CAUSAL_PROMISES; i++) {
@@ -54,12 +54,47 @@ static void judge(struct causal_agreement *a, const struct random_history *r, ui
                  anomaly_name(verdict.anomaly));
         if (fast != naive && (exact || !fast))
             tell(a, r->history, seed, what);
-        causal = i ? causal : fast;
-        snprintf(what, sizeof what, "causal, but not %s", promise_word(causal_promises[i]));
-        if (causal && !fast && exact)
-            tell(a, r->history, seed, what);
         arena_reset(arena);
     }
+}
+
+/* What holds, holds all that is weaker: stronger -> weaker. */
+static const struct {
+    enum promise stronger, weaker;
+} relations[] = {
+    {PROMISE_LINEARISABLE, PROMISE_SEQUENTIAL},
+    {PROMISE_SEQUENTIAL, PROMISE_CAUSAL},
+    {PROMISE_CAUSAL, PROMISE_PRAM},
+    {PROMISE_CAUSAL, PROMISE_WRITES_FOLLOW_READS},
+    {PROMISE_PRAM, PROMISE_READ_YOUR_WRITES},
+    {PROMISE_PRAM, PROMISE_MONOTONIC_READS},
+    {PROMISE_PRAM, PROMISE_MONOTONIC_WRITES},
+};
+
+/* A checker that is only sound may let pass what a stronger promise forbids; never the other way
+ * round. Counters and repeated values leave "causal" sound only, and a refused cas too. */
+static void compare(struct causal_agreement *a, const struct random_history *r, uint64_t seed,
+                    struct arena *arena)
+{
+    bool exact = !r->repeats && !r->counters && !r->refused;
+    enum check_result results[PROMISE_COUNT];
+    char what[128];
+    for (uint32_t p = PROMISE_LINEARISABLE; p <= PROMISE_WRITES_FOLLOW_READS; p++) {
+        struct verdict verdict;
+        check_history(r->history, p, NULL, arena, &verdict);
+        results[p] = verdict.result;
+        arena_reset(arena);
+    }
+    for (size_t i = 0; i < sizeof relations / sizeof *relations; i++) {
+        enum promise stronger = relations[i].stronger, weaker = relations[i].weaker;
+        if (results[stronger] != CHECK_HOLDS || results[weaker] != CHECK_BROKEN ||
+            (stronger == PROMISE_CAUSAL && !exact))
+            continue;
+        snprintf(what, sizeof what, "%s, but not %s", promise_word(stronger), promise_word(weaker));
+        tell(a, r->history, seed, what);
+    }
+    for (uint32_t i = 0; i < sizeof a->relation_held / sizeof *a->relation_held; i++)
+        a->relation_held[i] += results[i] == CHECK_HOLDS;
 }
 
 struct causal_agreement causal_agree(uint64_t first_seed, uint64_t count)
@@ -70,6 +105,7 @@ struct causal_agreement causal_agree(uint64_t first_seed, uint64_t count)
     for (uint64_t seed = first_seed; seed < first_seed + count; seed++) {
         struct random_history r = causal_random(seed);
         judge(&a, &r, seed, &arena);
+        compare(&a, &r, seed, &arena);
         history_free(r.history);
     }
     arena_free(&arena);

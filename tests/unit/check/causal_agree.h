@@ -14,9 +14,10 @@ struct causal_agreement {
     uint64_t exact;                    /* histories of which the checkers claim to be exact */
     uint64_t broken[CAUSAL_PROMISES];  /* by definition; in the order of causal_promises */
     uint64_t unfound[CAUSAL_PROMISES]; /* of them not found, in the histories that are not exact */
+    uint64_t relation_held[4];         /* linearisable, sequential, causal, PRAM histories */
     uint64_t too_large;                /* verdicts left out: too much for the definition */
-    uint64_t wrong;                    /* false alarms; not found in exact ones; causal, but
-                                           without a guarantee that follows from it */
+    uint64_t wrong;                    /* false alarms; not found in exact ones; a promise
+                                           kept, but not one that follows from it */
     uint64_t first_wrong;              /* the first's seed */
 };
 

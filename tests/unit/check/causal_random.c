@@ -26,7 +26,7 @@ struct world {
     struct chance chance;
     struct history *h;
     enum delivery delivery;
-    bool arbitrated, wandering, repeats, outcomes, transactions;
+    bool arbitrated, wandering, repeats, refused, outcomes, transactions;
     uint32_t processes, keys, model[3];
     struct write writes[WRITES];
     uint32_t write_count;
@@ -143,6 +143,7 @@ static void add_cas(struct world *w, uint32_t process, struct history_act *act, 
     uint32_t there = placed->value;
     struct history_act written = *act;
     bool refused = !below(w, 3) || there == VALUE_NONE;
+    w->refused = w->refused || refused;
     if (!refused)
         add_write(w, process, &written, true);
     placed = &w->h->acts[at];
@@ -244,6 +245,7 @@ struct random_history causal_random(uint64_t seed)
     for (uint32_t changes = below(w, 3); changes; changes--)
         change(w);
     history_sessions(w->h);
+    made.refused = w->refused;
     free(w);
     return made;
 }

@@ -13,7 +13,7 @@
 struct random_history {
     struct history *history; /* the caller's; history_sessions was called */
     bool repeats;            /* values may be written twice */
-    bool counters;
+    bool counters, refused;  /* there are counters, refused cas */
 };
 
 struct random_history causal_random(uint64_t seed);

@@ -92,6 +92,7 @@ static void other_models(void **state)
     broken("l+1 | l:[1,1]", ANOMALY_DUPLICATE);
     broken("l+1 | l:[7]", ANOMALY_GARBAGE);
     broken("!l+1 | l:[1]", ANOMALY_G1A);
+    broken("l+1 | l:[1] | l:[1] m+2 | m:[2] l:[]", ANOMALY_CAUSE_MISSED);
     holds("s+1 | s+2 | s:{1} s:{2,1} | s:{2}");
     broken("s+1 s+2 | s:{2}", ANOMALY_CAUSE_MISSED);
     broken("s+1 x=1 | x:1 s:{}", ANOMALY_CAUSE_MISSED);
@@ -123,6 +124,7 @@ static void transactions(void **state)
     broken("(s:{2} s+1 s:{1}) | s+2", ANOMALY_INTERNAL);
     holds("(c+1 c:1 c+2 c:3)");
     broken("(c:0 c+1 c:2) | c+1", ANOMALY_INTERNAL);
+    broken("(c:1 c+1)", ANOMALY_CAUSE_MISSED);
     broken("(x:1 x=1)", ANOMALY_CYCLIC_CAUSE);
     broken("(l:[1] l+1)", ANOMALY_CYCLIC_CAUSE);
     broken("(s:{1} s+1)", ANOMALY_CYCLIC_CAUSE);
@@ -135,6 +137,7 @@ static void outcomes(void **state)
 {
     (void)state;
     broken("!x=1 | x:1", ANOMALY_G1A);
+    broken("!x=1 | y=1 x=1 | x:1 y:-", ANOMALY_CAUSE_MISSED_INIT);
     holds("?x=1 | x:1 x:1");
     holds("?x=1 | x:-");
     /* the process goes on as another one: what it does later may come before */
