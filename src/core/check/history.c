@@ -6,6 +6,9 @@
  *   H1  txns are in the order of their beginnings; the acts of one follow one another.
  *   H2  Ranks are unique: each beginning, end and event has the next one.
  *   H3  The transactions of one session do not overlap, and only its last may have no end.
+ *   H4  tails[k] is the longest answer of key k that goes on as all before it did: `count` values
+ *       from `list` on in the pool, with `room` places. Answers that it begins with share them;
+ *       values in use are never overwritten.
  */
 #include "core/check/history.h"
 
@@ -14,6 +17,10 @@
 
 #include "core/base/assert.h"
 #include "core/check/names.h"
+
+struct history_tail {
+    uint32_t list, count, room;
+};
 
 static void *grow(void *memory, uint32_t *room, size_t size)
 {
@@ -42,6 +49,7 @@ void history_free(struct history *history)
     free(history->pool);
     free(history->events);
     free(history->keys);
+    free(history->tails);
     free(history);
 }
 
@@ -74,18 +82,54 @@ struct history_act *history_add(struct history *history, const struct history_ac
     return &history->acts[history->act_count++];
 }
 
+/* A part of the pool with room for so many values. */
+static uint32_t pool_part(struct history *history, uint32_t room)
+{
+    while (history->pool_room - history->pool_count < room)
+        history->pool = grow(history->pool, &history->pool_room, sizeof *history->pool);
+    uint32_t part = history->pool_count;
+    history->pool_count += room;
+    return part;
+}
+
+static struct history_tail *tail_of(struct history *history, uint32_t key)
+{
+    while (key >= history->tail_room) {
+        uint32_t before = history->tail_room;
+        history->tails = grow(history->tails, &history->tail_room, sizeof *history->tails);
+        memset(history->tails + before, 0, (history->tail_room - before) * sizeof *history->tails);
+    }
+    return &history->tails[key];
+}
+
+/* A list to which one appends is read again and again: a history of a million such reads would be
+ * mostly the same beginnings. */
 void history_answer_list(struct history *history, uint32_t txn, uint32_t index,
                          const uint32_t *values, uint32_t count)
 {
     struct history_act *act = &history->acts[history->txns[txn].first + index];
     INVARIANT(index < history->txns[txn].count);
-    while (history->pool_room - history->pool_count < count)
-        history->pool = grow(history->pool, &history->pool_room, sizeof *history->pool);
-    act->list = history->pool_count;
+    struct history_tail *tail = tail_of(history, act->key);
+    uint32_t same = 0;
+    while (same < count && same < tail->count && history->pool[tail->list + same] == values[same])
+        same++;
+    act->list = tail->list;
     act->count = count;
-    if (count)
-        memcpy(history->pool + history->pool_count, values, count * sizeof *values);
-    history->pool_count += count;
+    if (same == count)
+        return;
+    if (same < tail->count) { /* it goes on in another way */
+        act->list = pool_part(history, count);
+        memcpy(history->pool + act->list, values, count * sizeof *values);
+        return;
+    }
+    if (tail->room < count) {
+        uint32_t room = tail->count ? count * 2 : count;
+        tail->list = act->list = pool_part(history, room);
+        tail->room = room;
+        same = 0;
+    }
+    memcpy(history->pool + tail->list + same, values + same, (count - same) * sizeof *values);
+    tail->count = count;
 }
 
 void history_end(struct history *history, uint32_t txn, uint64_t at_ns, enum outcome outcome)

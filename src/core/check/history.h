@@ -132,6 +132,8 @@ struct history {
     uint32_t volume; /* VALUE_NONE or the name of the volume when keys do not say another */
     bool cut_off;    /* the record ends in the middle: what is not answered is unknown */
     struct history_names *names;
+    struct history_tail *tails; /* private: of each key, see history_answer_list */
+    uint32_t tail_room;
 };
 
 struct history *history_new(void);
@@ -161,7 +163,8 @@ const char *history_key_text(const struct history *history, uint32_t key);
 uint32_t history_begin(struct history *history, uint32_t process, uint64_t at_ns);
 /* Copies an act to the last transaction; returns it, to be changed until the next is added. */
 struct history_act *history_add(struct history *history, const struct history_act *act);
-/* The answer: values copied into the pool, for act `index` (0 ...) of a transaction. */
+/* The answer: values copied into the pool, for act `index` (0 ...) of a transaction. Answers of one
+ * key of which each begins as the one before did share their place in the pool: never change it. */
 void history_answer_list(struct history *history, uint32_t txn, uint32_t index,
                          const uint32_t *values, uint32_t count);
 /* The transaction ends. With OUTCOME_DONE all of its acts become known; set value, fault and list

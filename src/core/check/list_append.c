@@ -82,6 +82,19 @@ static bool begins_with(const struct history *history, const struct history_act 
                    act->count * sizeof *history->pool) == 0);
 }
 
+/* L1: two reads of one list that do not agree on its beginning. */
+static void report_order(struct txn_check *t, uint32_t read, uint32_t longest)
+{
+    const uint32_t *a = t->history->pool + act_at(t, read)->list;
+    const uint32_t *b = t->history->pool + act_at(t, longest)->list;
+    uint32_t place = 0;
+    while (a[place] == b[place])
+        place++;
+    report_acts(t, ANOMALY_INCOMPATIBLE, (const uint32_t[]){read, longest},
+                "Both show one list, and differ from place %u on: %s and %s", place + 1,
+                history_text(t->history, a[place]), history_text(t->history, b[place]));
+}
+
 void list_observe(struct txn_check *t, uint32_t key)
 {
     const struct history *history = t->history;
@@ -97,8 +110,7 @@ void list_observe(struct txn_check *t, uint32_t key)
         const struct history_act *act = act_at(t, number);
         bool odd = number == longest;
         if (is_read(act) && !odd && !begins_with(history, act_at(t, longest), act)) {
-            report_acts(t, ANOMALY_INCOMPATIBLE, (const uint32_t[]){number, longest},
-                        "Both show the same list, and neither begins with the other");
+            report_order(t, number, longest);
             odd = true;
         }
         for (uint32_t at = 0; odd && is_read(act) && at < act->count; at++)

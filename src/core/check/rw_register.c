@@ -131,9 +131,13 @@ void readers_before(const struct versions *v, uint32_t before, uint32_t after, u
 
 static void lost_update(const struct versions *v, const struct reading *a, const struct reading *b)
 {
-    if (a->txn != b->txn)
-        report_acts(v->t, ANOMALY_LOST_UPDATE, (const uint32_t[]){a->act, b->act},
-                    "Both transactions read this, and both replaced it");
+    const struct history *history = v->t->history;
+    uint32_t values[2] = {VALUE_NONE, VALUE_NONE};
+    act_writes(&history->acts[v->all[a->written].act], &values[0]);
+    act_writes(&history->acts[v->all[b->written].act], &values[1]);
+    report_acts(v->t, ANOMALY_LOST_UPDATE, (const uint32_t[]){a->act, b->act},
+                "Both transactions read this, and both replaced it, by %s and %s",
+                history_text(history, values[0]), history_text(history, values[1]));
 }
 
 /* rw from one version's readers to those that are known to follow it, over a relay. */

@@ -86,6 +86,17 @@ static bool write(const struct naive *n, const struct history_act *act, struct s
     }
 }
 
+static bool same_set(const struct object *object, const uint32_t *list, uint32_t count)
+{
+    if (count != object->count)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j <= i; j++)
+            if (!holds_value(object, list[i]) || (j < i && list[i] == list[j]))
+                return false;
+    return true;
+}
+
 /* Whether an act's answer is right in this state. */
 static bool answers(const struct naive *n, const struct history_act *act, const struct state *state)
 {
@@ -108,10 +119,7 @@ static bool answers(const struct naive *n, const struct history_act *act, const 
         return act->count == object->count &&
                (!act->count || memcmp(list, object->values, act->count * sizeof *list) == 0);
     default:
-        for (uint32_t i = 0; i < act->count && i < object->count; i++)
-            if (!holds_value(object, list[i]))
-                return false;
-        return act->count == object->count;
+        return same_set(object, list, act->count);
     }
 }
 
