@@ -3,9 +3,11 @@
  * check_print.c: verdicts for people and for programs.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/check.h"
+#include "core/base/assert.h"
 
 static const char *const results[] = {"holds", "broken", "undecided", "not-applicable"};
 
@@ -44,11 +46,25 @@ static const char *plural(uint64_t count)
     return count == 1 ? "" : "s";
 }
 
+static unsigned count_processes(const struct history *h)
+{
+    bool *seen = calloc(h->processes + 1, sizeof *seen);
+    unsigned count = 0;
+    INVARIANT(seen != NULL);
+    for (uint32_t i = 0; i < h->txn_count; i++) {
+        count += !seen[h->txns[i].process];
+        seen[h->txns[i].process] = true;
+    }
+    free(seen);
+    return count;
+}
+
 static void print_history(const struct check *check)
 {
     const struct history *h = check->file.history;
+    unsigned processes = count_processes(h);
     printf("%u transaction%s of %u process%s on %u object%s", h->txn_count, plural(h->txn_count),
-           h->processes, h->processes == 1 ? "" : "es", h->key_count, plural(h->key_count));
+           processes, processes == 1 ? "" : "es", h->key_count, plural(h->key_count));
     if (check->file.contract)
         printf(", contract: %s", check->file.contract);
     printf("\n");
@@ -199,7 +215,7 @@ void check_print_json(const struct check *check)
         json_array_append_new(verdicts, json_finding(check, &check->findings[i]));
     json_t *json =
         json_pack("{s:I, s:I, s:I, s:I, s:b, s:o}", "transactions", (json_int_t)h->txn_count,
-                  "acts", (json_int_t)h->act_count, "processes", (json_int_t)h->processes,
+                  "acts", (json_int_t)h->act_count, "processes", (json_int_t)count_processes(h),
                   "objects", (json_int_t)h->key_count, "cut-off", h->cut_off, "verdicts", verdicts);
     if (check->file.contract)
         json_object_set_new(json, "contract", json_string_nocheck(check->file.contract));

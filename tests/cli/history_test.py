@@ -27,6 +27,81 @@ GOOD = HEAD + begin(0, ['write', 'x', 1]) + done(0, None) + begin(1, ['read', 'x
 STALE = GOOD + begin(0, ['write', 'x', 2]) + done(0, None) + begin(1, ['read', 'x']) + done(1, 1)
 
 
+def write(key, value):
+    return ['write', key, value], None
+
+
+def append(key, value):
+    return ['append', key, value], None
+
+
+def read(key, value):
+    return ['read', key], value
+
+
+def txn(process, *acts, outcome='done', durable=False):
+    return process, outcome, durable, acts
+
+
+def history(items):
+    """The text of transactions one after another, those of an inner list at the same time, and events by their word."""
+    lines = [HEAD]
+    for item in items:
+        if isinstance(item, str):
+            lines.append(json.dumps({'event': item}) + '\n')
+            continue
+        group = item if isinstance(item, list) else [item]
+        lines += [begin(process, *(act for act, _ in acts)) for process, _, _, acts in group]
+        for process, outcome, durable, acts in group:
+            end = {'process': process, 'event': outcome, 'durable': durable}
+            if outcome == 'done':
+                end['answers'] = [answer for _, answer in acts]
+            lines.append(json.dumps(end) + '\n')
+    return ''.join(lines)
+
+
+# The examples of docs/histories.md: the anomaly, a promise that it breaks, and what happened.
+ANOMALIES = (
+    ('G0', 'read-committed', [[txn(1, append('x', 1), append('y', 1)), txn(2, append('x', 2), append('y', 2))],
+                              txn(3, read('x', [1, 2]), read('y', [2, 1]))]),
+    ('G1a', 'read-committed', [txn(1, write('x', 1), outcome='failed'), txn(2, read('x', 1))]),
+    ('G1b', 'read-committed', [[txn(1, write('x', 1), write('x', 2)), txn(2, read('x', 1))]]),
+    ('G1c', 'read-committed', [[txn(1, write('x', 1), read('y', 1)), txn(2, write('y', 1), read('x', 1))]]),
+    ('G-single', 'serialisable', [[txn(1, write('x', 1), write('y', 1)), txn(2, read('x', 1), read('y', None))]]),
+    ('G-SIb', 'snapshot-isolation', [[txn(1, read('x', None), read('y', 1)), txn(2, write('x', 1)),
+                                      txn(3, read('x', 1), read('y', None)), txn(4, write('y', 1))]]),
+    ('G2-item', 'serialisable', [[txn(1, read('x', None), write('y', 1)), txn(2, read('y', None), write('x', 1))]]),
+    ('lost update', 'snapshot-isolation', [txn(0, write('x', 0)), [txn(1, read('x', 0), write('x', 1)),
+                                                                   txn(2, read('x', 0), write('x', 2))]]),
+    ('internal', 'read-committed', [txn(0, write('x', 2)), txn(1, write('x', 1), read('x', 2))]),
+    ('duplicate', 'read-committed', [txn(1, append('x', 1)), txn(2, read('x', [1, 1]))]),
+    ('incompatible order', 'serialisable', [[txn(1, append('x', 1)), txn(4, append('x', 2))], txn(2, read('x', [1, 2])),
+                                            txn(3, read('x', [2, 1]))]),
+    ('garbage read', 'linearisable', [txn(1, write('x', 1)), txn(2, read('x', 7))]),
+    ('stale read', 'linearisable', [txn(1, write('x', 1)), txn(1, write('x', 2)), txn(3, read('x', 2)), txn(2, read('x', 1))]),
+    ('future read', 'linearisable', [txn(2, read('x', 1)), txn(1, write('x', 1))]),
+    ('lost write', 'linearisable', [txn(1, write('x', 1)), txn(2, read('x', None))]),
+    ('lost write', 'durability', [txn(1, write('x', 1), durable=True), 'crash', txn(2, read('x', None))]),
+    ('hole in what was kept', 'durability', [txn(1, append('x', 1)), txn(1, append('x', 2)), 'crash', txn(2, read('x', [2]))]),
+    ('cyclic cause', 'causal', [txn(1, read('x', 1)), txn(2, read('y', 1)), txn(1, write('y', 1)), txn(2, write('x', 1))]),
+    ('cause missed', 'causal', [txn(1, write('x', 1)), txn(1, write('x', 2)), txn(1, write('y', 1)), txn(2, read('y', 1)),
+                                txn(2, read('x', 1))]),
+    ('cause missed (nothing seen)', 'causal', [txn(1, write('x', 1)), txn(1, write('y', 1)), txn(2, read('y', 1)),
+                                               txn(2, read('x', None))]),
+    ('cyclic order of writes', 'causal', [txn(1, write('x', 1)), txn(2, write('x', 2)), txn(3, read('x', 1)),
+                                          txn(3, read('x', 2)), txn(3, read('x', 1))]),
+    ('own write missed', 'read-your-writes', [txn(1, write('x', 1)), txn(1, read('x', None))]),
+    ('went back', 'monotonic-reads', [txn(1, write('x', 1)), txn(1, write('x', 2)), txn(2, read('x', 2)), txn(2, read('x', 1))]),
+    ('own writes swapped', 'monotonic-writes', [txn(1, append('x', 1)), txn(1, append('x', 2)), txn(2, read('x', [2, 1]))]),
+    ('following write first', 'writes-follow-reads', [txn(1, append('x', 1)), txn(2, read('x', [1])), txn(2, append('x', 2)),
+                                                      txn(3, read('x', [2]))]),
+    ('diverged', 'convergence', [txn(1, write('x', 1)), txn(2, write('x', 2)), 'converged', txn(1, read('x', 1)),
+                                 txn(2, read('x', 2))]),
+    ('wrong total', 'total', [txn(0, write('a', 100), write('b', 100)), txn(1, write('a', 90)),
+                              txn(2, read('a', 90), read('b', 100))]),
+)
+
+
 class History(volume.Case):
     def write(self, text, name='run.history'):
         path = os.path.join(self.top, name)
@@ -94,6 +169,15 @@ class History(volume.Case):
         self.bad('check', self.write(''), says=['no history'])
         twice = self.write(HEAD + begin(3, ['read', 'x']) + begin(3, ['read', 'x']))
         self.bad('check', twice, says=[f'{twice}:3:13: process 3 begins while its operation of line 2'])
+
+    def test_anomalies_of_the_documentation(self):
+        names = {a['name'] for a in json.loads(self.good('check', '--promises', '--json'))['anomalies']}
+        self.assertEqual(names - {name for name, _, _ in ANOMALIES}, {'no order explains it'})
+        for name, promise, items in ANOMALIES:
+            svg = os.path.join(self.top, 'picture.svg')
+            found = self.verdicts(self.write(history(items)), '--promise', promise, '--svg', svg, code=5)[promise]
+            self.assertEqual(found['anomaly'], name, found)
+            self.assertIn(name, ''.join(xml.parse(svg).getroot().itertext()))
 
     # record
 
