@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * bench_search.c: bench_search [OPERATIONS]: what the checkers by search cost. Histories of correct
- * systems: registers, lists, sets and counters of 20 clients over 1,000 objects, and a tree of files
- * of 6 clients with crashes. Prints seconds and the peak of memory of each.
+ * bench_search.c: bench_search [OPERATIONS]: what the checkers by search cost. Histories of
+ * correct systems: registers, lists, sets and counters of 20 clients over 1,000 objects, and a tree
+ * of files of 6 clients with crashes. Prints seconds and the peak of memory of each.
  */
 #include <stdio.h>
 #include <stdlib.h>

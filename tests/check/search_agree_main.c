@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * search_agree_main.c: search_agree [COUNT [FROM]]: the checkers by search agree with the naive ones
- * on so many random histories (100,000 unless told); prints how many of them broke each promise.
+ * search_agree_main.c: search_agree [COUNT [FROM]]: the checkers by search agree with the naive
+ * ones on so many random histories (100,000 unless told); prints how many broke each promise.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,10 +12,12 @@
  *   P4  A quick answer: what is linearisable is PRAM, unless an object has changes that depend on
  *       the state (P2 could let them fail for p where they did not): so only of registers without
  *       cas, lists, sets and counters.
+ *   P5  Registers whose values are written once are decided in polynomial time: pram_view.c.
  */
 #include "core/check/blame.h"
 #include "core/check/checking.h"
 #include "core/check/objects.h"
+#include "core/check/pram_view.h"
 
 static void broken(struct checking *c, const struct question *question,
                    const struct serial_answer *answer)
@@ -82,7 +84,8 @@ void check_pram(struct checking *c)
         .models = &models,
         .bytes = c->limits.bytes,
     };
-    if (!changes_are_plain(c->history) || !linearisable_at_once(c, &question)) {
+    bool quick = changes_are_plain(c->history) && linearisable_at_once(c, &question);
+    if (!quick && !pram_registers(c)) {
         question.order = ORDER_PROCESS;
         search_views(c, &question);
     }

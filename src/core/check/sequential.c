@@ -9,11 +9,13 @@
  *   Q2  Objects cannot be judged apart (Herlihy and Wing 1990, 3.3): the search is over all at
  *       once, and takes exponential time at worst.
  *   Q3  Quick answers: what is linearisable is sequential; what is not when an object is judged
- *       alone is not with the others either.
+ *       alone is not with the others either; and what is sequential is PRAM, which is decided
+ *       quickly for registers whose values are written once.
  */
 #include "core/check/blame.h"
 #include "core/check/checking.h"
 #include "core/check/objects.h"
+#include "core/check/pram_view.h"
 
 #define QUICK_SHARE 4u /* of the steps, for each quick answer */
 
@@ -61,6 +63,8 @@ void check_sequential(struct checking *c)
         question.order = ORDER_PROCESS;
         objects_search(c, &question, broken);
         question.steps = c->limits.steps;
+        if (c->verdict->result != CHECK_BROKEN)
+            pram_registers(c);
         if (c->verdict->result != CHECK_BROKEN) {
             c->verdict->result = CHECK_HOLDS; /* what one object left open, all may decide */
             c->verdict->text = "";

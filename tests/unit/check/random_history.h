@@ -8,7 +8,8 @@
 
 #include "core/check/history.h"
 
-/* The history of that seed: 2 to 4 processes, 4 to 9 transactions, one model. The caller frees it. */
+/* The history of that seed: 2 to 4 processes, 4 to 9 transactions, one model. The caller frees it.
+ */
 struct history *random_history(uint64_t seed);
 
 #endif
