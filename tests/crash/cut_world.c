@@ -525,7 +525,7 @@ static void one_round(struct cut_world *w)
     }
     if (load_below(&w->load, 10) == 0 && !dead(w))
         set_full(w, true);
-    if (load_below(&w->load, 12) == 0 && !dead(w)) {
+    if (load_below(&w->load, 6) == 0 && !dead(w)) {
         w->erring = true;
         sim_io_error_at(w->env, 1 + load_below(&w->load, far * 4));
     }

@@ -100,7 +100,7 @@ bool cut_read_all(struct cut_world *w, struct recovered *out);
 void cut_match(struct cut_world *w, const struct recovered *found);
 /* P7, on some files and directories: nothing is under way, and the base is the present state. */
 void cut_compare_reads(struct cut_world *w);
-/* cut_rot.c: flips a bit somewhere in the log of a volume that is not open. False: found nothing. */
+/* cut_rot.c: flips a bit in the log of a volume that is not open. False: it found nothing. */
 bool cut_flip(struct cut_world *w);
 
 /* Runs all of `done` on the base and forgets it. */
