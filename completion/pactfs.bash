@@ -3,18 +3,25 @@ _pactfs() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} options=
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'up down status explain scrub mount umount sync clean checkpoint serve help
-            --help --version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'up down status explain scrub mount umount sync clean checkpoint serve check
+            record help --help --version' -- "$word")
         return
     fi
     case $command in
     up) options='--mount --cache --allow-other --rebuild-index --json --help' ;;
     serve) options='--mount --cache --allow-other --rebuild-index --help' ;;
     status | explain | scrub) options='--json --help' ;;
-    help) options='up down status explain scrub mount umount sync clean checkpoint serve' ;;
+    check) options='--promise --all --svg --steps --promises --json --help' ;;
+    record) options='--workload --clients --keys --operations --seconds --seed --fsync --keep --output --help' ;;
+    help) options='up down status explain scrub mount umount sync clean checkpoint serve check record' ;;
     *) options='--help' ;;
     esac
-    if [ "$command" = help ] || [[ $word == -* ]]; then
+    if [ "${COMP_WORDS[COMP_CWORD - 1]}" = --workload ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'register list set counter bank tree' -- "$word")
+    elif [ "$command" = check ] && [[ $word != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+    elif [ "$command" = help ] || [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
     else
         compopt -o filenames
