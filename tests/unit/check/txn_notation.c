@@ -70,11 +70,11 @@ static struct kind kind_of(const char *at)
                              at[1] == '['   ? MODEL_LIST
                              : at[1] == '{' ? MODEL_SET
                                             : MODEL_REGISTER};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].sign == *at)
-            return kinds[i];
-    INVARIANT(!"a sign of an act");
-    return kinds[0];
+    size_t i = 0;
+    while (i < sizeof kinds / sizeof *kinds && kinds[i].sign != *at)
+        i++;
+    INVARIANT(i < sizeof kinds / sizeof *kinds);
+    return kinds[i];
 }
 
 static const char *add_list(struct history *history, uint32_t txn, const char *at)
