@@ -62,6 +62,15 @@ static bool find_byte(struct volume *v, const char *path, uint64_t end, uint64_t
     return false;
 }
 
+/* A bit that flips twice is whole again. */
+static bool flipped_before(const struct volume *v, const char *path, uint64_t byte)
+{
+    for (uint32_t i = 0; i < v->flip_count; i++)
+        if (v->flips[i].byte == byte && strcmp(v->flips[i].path, path) == 0)
+            return true;
+    return false;
+}
+
 static void flip(struct volume *v)
 {
     struct run *run = v->system.run;
@@ -71,7 +80,7 @@ static void flip(struct volume *v)
         return;
     uint32_t chosen = v->rot_strength % v->rot_file_count;
     const char *path = v->rot_files[chosen].path;
-    if (!find_byte(v, path, v->rot_files[chosen].end, &at) ||
+    if (!find_byte(v, path, v->rot_files[chosen].end, &at) || flipped_before(v, path, at) ||
         sim_disk_flip(v->disk, path, at, v->rot_strength >> 8 & 7) != OK)
         return;
     v->ever_rotted = true;
