@@ -34,10 +34,12 @@ static uint32_t txn_of(const struct telling *t, uint32_t node)
     return t->rf->ops[first_op(t, node)].txn;
 }
 
+/* Whether the first comes before the second because one session did both in that order. */
 static bool in_session(const struct telling *t, const struct view_link *a,
                        const struct view_link *b)
 {
-    return a->sight == NO_NODE && same_session(t->rf, first_op(t, a->node), first_op(t, b->node));
+    return a->sight == NO_NODE && a->node < b->node &&
+           same_session(t->rf, first_op(t, a->node), first_op(t, b->node));
 }
 
 static void leave_out(struct telling *t)

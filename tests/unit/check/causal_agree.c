@@ -31,6 +31,20 @@ static void tell(struct causal_agreement *a, const struct history *history, uint
                                                             : "unknown");
 }
 
+/* A broken promise has a sentence and a witness: steps, and edges between them; a circle closes. */
+static bool is_told(const struct verdict *v)
+{
+    bool told = v->text[0] && v->step_count;
+    for (uint32_t i = 0; i < v->edge_count; i++)
+        told = told && v->edges[i].from < v->step_count && v->edges[i].to < v->step_count &&
+               v->edges[i].from != v->edges[i].to;
+    if (v->shape != WITNESS_CYCLE)
+        return told;
+    for (uint32_t i = 0; i < v->edge_count; i++)
+        told = told && v->edges[i].from == i && v->edges[i].to == (i + 1) % v->step_count;
+    return told && v->edge_count == v->step_count;
+}
+
 static void judge(struct causal_agreement *a, const struct random_history *r, uint64_t seed,
                   struct arena *arena)
 {
@@ -41,6 +55,8 @@ static void judge(struct causal_agreement *a, const struct random_history *r, ui
         struct verdict verdict;
         check_history(r->history, causal_promises[i], NULL, arena, &verdict);
         bool fast = verdict.result != CHECK_BROKEN;
+        if (!fast && !is_told(&verdict))
+            tell(a, r->history, seed, "a broken promise without a whole witness");
         enum naive_answer answer =
             i ? naive_session(r->history, causal_promises[i]) : naive_causal(r->history);
         bool naive = answer == NAIVE_HOLDS;
