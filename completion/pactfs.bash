@@ -4,7 +4,7 @@ _pactfs() {
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W 'up down status explain scrub mount umount sync clean checkpoint serve check
-            record help --help --version' -- "$word")
+            record sim help --help --version' -- "$word")
         return
     fi
     case $command in
@@ -13,12 +13,14 @@ _pactfs() {
     status | explain | scrub) options='--json --help' ;;
     check) options='--promise --all --svg --steps --promises --json --help' ;;
     record) options='--workload --clients --keys --operations --seconds --seed --fsync --keep --output --help' ;;
-    help) options='up down status explain scrub mount umount sync clean checkpoint serve check record' ;;
+    sim) options='--seeds --seed --jobs --set --minutes --hours --patience --transcript --trace --history --svg --no-shrink
+        --keep-going --list --json --help' ;;
+    help) options='up down status explain scrub mount umount sync clean checkpoint serve check record sim' ;;
     *) options='--help' ;;
     esac
     if [ "${COMP_WORDS[COMP_CWORD - 1]}" = --workload ]; then
         mapfile -t COMPREPLY < <(compgen -W 'register list set counter bank tree' -- "$word")
-    elif [ "$command" = check ] && [[ $word != -* ]]; then
+    elif [[ $command == check || $command == sim ]] && [[ $word != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
     elif [ "$command" = help ] || [[ $word == -* ]]; then
