@@ -55,6 +55,9 @@ class Catcher:
         return Failure(first, '', 'invariant', last_line(err))
 
 
+PATIENCE = 10  # seconds of real time for one seed; a checker may search for long when a promise is broken
+
+
 class Sim(Catcher):
     """exit 0: all seeds clean; 5: a promise was broken. --json: one object."""
     name = 'sim'
@@ -65,7 +68,7 @@ class Sim(Catcher):
 
     def command(self, first, last):
         return [self.program, 'sim', *self.scenarios, '--seeds', f'{first}-{last}', '--jobs', str(self.jobs),
-                '--json', '--no-shrink']
+                '--json', '--no-shrink', '--patience', str(PATIENCE)]
 
     def judge(self, code, out, err, first, last, mutant):
         if code in (-6, 134):
@@ -77,7 +80,8 @@ class Sim(Catcher):
             raise Trouble(f'sim ended with {code}, but its report says otherwise')
         if failure is None:
             return None
-        return Failure(failure['seed'], failure['scenario'], failure['promise'], first_line(failure['text']))
+        scenario = os.path.basename(failure['scenario']).removesuffix('.scn')
+        return Failure(failure['seed'], scenario, failure['promise'], first_line(failure['text']))
 
     @staticmethod
     def counts(out):
