@@ -17,9 +17,10 @@
 
 #include <string.h>
 
-#define WORK_MAX  UINT64_C(4000000) /* steps in all */
-#define RUNS_MAX  2000u
-#define RUN_FLOOR UINT64_C(5000) /* steps that a run may always take */
+#define WORK_MAX    UINT64_C(1500000) /* steps in all */
+#define RUNS_MAX    2000u
+#define RUN_FLOOR   UINT64_C(5000) /* steps that a run may always take */
+#define STEPS_SHOWN 20u
 
 struct shrinking {
     struct question question;
@@ -119,18 +120,59 @@ static void shrink(struct shrinking *s, uint64_t stuck_rank, struct arena *arena
     }
 }
 
-/* "began after 1 and 3 had ended", or NULL. */
+/* "began after 1, 3 had ended": the steps before it, by their numbers in the verdict; or NULL. */
 static const char *order_note(struct culprits *k, uint32_t place)
 {
     const struct history *history = k->c->history;
     const char *list = NULL;
+    uint32_t number = 0;
     if (k->question->order != ORDER_REAL_TIME)
         return NULL;
-    for (uint32_t i = 0; i < place; i++)
-        if (history->txns[k->txns[i]].ended < history->txns[k->txns[place]].began)
-            list = list ? checking_print(k->c, "%s, %u", list, i + 1)
-                        : checking_print(k->c, "%u", i + 1);
+    for (uint32_t i = 0; i < place; i++) {
+        number += k->shown[i];
+        if (k->shown[i] && history->txns[k->txns[i]].ended < history->txns[k->txns[place]].began)
+            list = list ? checking_print(k->c, "%s, %u", list, number)
+                        : checking_print(k->c, "%u", number);
+    }
     return list ? checking_print(k->c, "began after %s had ended", list) : NULL;
+}
+
+/* Whether two transactions have an argument or an answer in common: a name, an inode, a value. */
+static bool is_related(const struct history *history, uint32_t a, uint32_t b)
+{
+    const struct history_txn *x = &history->txns[a], *y = &history->txns[b];
+    for (uint32_t i = 0; i < x->count * y->count; i++) {
+        const struct history_act *left = history_act(history, x, i / y->count);
+        const struct history_act *right = history_act(history, y, i % y->count);
+        for (unsigned j = 0; j < 4; j++)
+            for (unsigned m = 0; m < 4; m++)
+                if (left->key == right->key && left->args[j] == right->args[m] &&
+                    left->args[j] != VALUE_NONE)
+                    return true;
+    }
+    return false;
+}
+
+/* Of a long witness people see the last of those that have to do with its end. */
+static void choose_shown(struct culprits *k, bool *shown)
+{
+    uint32_t left = STEPS_SHOWN;
+    for (uint32_t i = k->count; i-- > 0 && left;) {
+        shown[i] =
+            k->count <= STEPS_SHOWN || is_related(k->c->history, k->txns[i], k->txns[k->count - 1]);
+        left -= shown[i];
+    }
+}
+
+static void add_step(struct culprits *k, uint32_t place, const char *why)
+{
+    const char *note = order_note(k, place);
+    if (why)
+        note = note ? checking_print(k->c, "%s; %s", note, why) : why;
+    if (note)
+        checking_step(k->c, k->txns[place], "%s", note);
+    else
+        checking_step(k->c, k->txns[place], NULL);
 }
 
 static void tell(struct culprits *k, enum anomaly anomaly, const char *order)
@@ -143,20 +185,17 @@ static void tell(struct culprits *k, enum anomaly anomaly, const char *order)
     if (!checking_broken(k->c, anomaly, false))
         return;
     const struct history_txn *first = &k->c->history->txns[k->txns[0]];
+    uint32_t key = history_act(k->c->history, first, 0)->key;
     checking_text(k->c,
-                  "%s: %s. No order of the operations %s gives the answers of these %u "
+                  "%s: %s. No order of the operations %s gives the answers of these %u%s "
                   "(the others may have happened at any time, or not).",
-                  history_key_text(k->c->history, history_act(k->c->history, first, 0)->key),
-                  anomaly_text(anomaly), order, k->count);
-    for (uint32_t i = 0; i < k->count; i++) {
-        const char *note = order_note(k, i);
-        if (k->txns[i] == special && why)
-            note = note ? checking_print(k->c, "%s; %s", note, why) : why;
-        if (note)
-            checking_step(k->c, k->txns[i], "%s", note);
-        else
-            checking_step(k->c, k->txns[i], NULL);
-    }
+                  history_key_text(k->c->history, key), anomaly_text(anomaly), order, k->count,
+                  k->count > STEPS_SHOWN ? ", the last of which that belong together are shown"
+                                         : "");
+    choose_shown(k, k->shown);
+    for (uint32_t i = 0; i < k->count; i++)
+        if (k->shown[i])
+            add_step(k, i, k->txns[i] == special ? why : NULL);
 }
 
 void blame(struct checking *c, const struct question *question, const struct serial_answer *answer,
@@ -171,7 +210,8 @@ void blame(struct checking *c, const struct question *question, const struct ser
     s.question.steps = answer->steps * 2 + RUN_FLOOR;
     shrink(&s, answer->stuck_rank, &arena);
     uint32_t *txns = arena_alloc(&arena, (question->part_count + 1) * sizeof *txns);
-    struct culprits culprits = {.c = c, .question = question, .txns = txns};
+    bool *shown = ARENA_ARRAY(&arena, bool, question->part_count + (size_t)1);
+    struct culprits culprits = {.c = c, .question = question, .txns = txns, .shown = shown};
     for (uint32_t i = 0; i < s.question.part_count; i++)
         if (s.parts[i].role != PART_FREE)
             txns[culprits.count++] = s.parts[i].txn;

@@ -23,6 +23,7 @@ struct culprits {
     const struct question *question;
     const uint32_t *txns; /* those that cannot all be right, in the order of their beginnings */
     uint32_t count;
+    bool *shown; /* by place in txns: is a step of the verdict */
 };
 
 /* anomaly.c: the name that fits, and the one transaction that shows it (UINT32_MAX: none), with a

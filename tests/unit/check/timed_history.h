@@ -5,8 +5,8 @@
  *   "[x=1    ]     [x:2]"     each line is a process; [ and ] are the beginning and the end
  *   "     [x=2 ]         "
  *
- * Columns are time; of two in one column the upper line's is first. An operation ends with ]
- * when it was answered, > when its outcome is unknown, ! when it failed. A line "#    #" has the crashes.
+ * Columns are time; of two in one column the upper line's is first. An operation ends with ] if
+ * it was answered, > if its outcome is unknown, ! if it failed. A line "#    #" has the crashes.
  *   x=1 x:1 x:-        a register (u ... z): write, read, read nothing
  *   x=1~2 x=1~2.       cas from 1 to 2; one that was refused
  *   l+1 l:1,2 l:-      a list (l ... n): append, read, read the empty one
