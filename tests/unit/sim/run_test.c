@@ -383,6 +383,41 @@ static void durable_registers_are_linearisable(void **state)
     }
 }
 
+/* What an error of the disk left unanswered may be there or not: it did not fail. */
+static void errors_of_the_disk_leave_doubt(void **state)
+{
+    uint64_t unknown = 0;
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct scenario s = volume_scenario(WORKLOAD_COUNTER);
+        struct run_result result;
+        s.durable_percent = 100;
+        s.read_percent = 20;
+        s.think_ns = 5 * MS;
+        s.promises |= 1u << PROMISE_LINEARISABLE;
+        add_fault(&s, FAULT_DISK_ERROR, 200 * MS, 0);
+        run_clean(&s, seed, &result);
+        unknown += result.unknown;
+        run_result_free(&result);
+    }
+    assert_true(unknown > 10);
+}
+
+/* More names than are asked for at once. */
+static void long_sets_are_read_whole(void **state)
+{
+    struct scenario s = volume_scenario(WORKLOAD_SET);
+    struct run_result result;
+    (void)state;
+    s.keys = 1;
+    s.think_ns = 5 * MS;
+    s.promises |= 1u << PROMISE_LINEARISABLE | 1u << PROMISE_CONVERGENCE;
+    run_clean(&s, 1, &result);
+    const struct history_txn *last = &result.history->txns[result.history->txn_count - 1];
+    assert_true(history_act(result.history, last, 0)->count > 200);
+    run_result_free(&result);
+}
+
 static void knobs_give_what_can_be_run(void **state)
 {
     (void)state;
@@ -513,6 +548,8 @@ int main(void)
         cmocka_unit_test(lines_of_faults_do_not_disturb_one_another),
         cmocka_unit_test(bounds_hold),
         cmocka_unit_test(durable_registers_are_linearisable),
+        cmocka_unit_test(errors_of_the_disk_leave_doubt),
+        cmocka_unit_test(long_sets_are_read_whole),
         cmocka_unit_test(knobs_give_what_can_be_run),
         cmocka_unit_test(an_honest_system_is_believed),
         cmocka_unit_test(who_stands_still_is_noticed),
