@@ -113,7 +113,7 @@ static const char *note_of(const struct telling *t, uint32_t index)
         return NULL;
     uint32_t op = t->view->sights[link->sight].op;
     if (is_miss(t, link, next))
-        return "did not see the next one, though it was caused by it";
+        return "did not see the next one";
     if (!t->circle)
         return checking_print(t->c, "seen by process %u: %s", operation_process(t->rf, op),
                               operation_print(t->rf, t->c, op));
@@ -213,6 +213,22 @@ static void tell_number(struct view *view, struct checking *c)
     checking_step(c, rf->ops[s->op].txn, "impossible number");
 }
 
+/* Steps in the order of their beginnings, as a timeline wants them. */
+static void sort_steps(struct verdict *v)
+{
+    for (uint32_t i = 1; i < v->step_count; i++)
+        for (uint32_t j = i; j && v->steps[j - 1].txn > v->steps[j].txn; j--) {
+            struct witness_step later = v->steps[j - 1];
+            v->steps[j - 1] = v->steps[j];
+            v->steps[j] = later;
+            for (uint32_t e = 0; e < v->edge_count; e++) {
+                struct witness_edge *edge = &v->edges[e];
+                edge->from = edge->from == j ? j - 1 : edge->from == j - 1 ? j : edge->from;
+                edge->to = edge->to == j ? j - 1 : edge->to == j - 1 ? j : edge->to;
+            }
+        }
+}
+
 void view_witness(struct view *view, struct checking *c, enum anomaly anomaly)
 {
     INVARIANT(view->fault != VIEW_EXPLAINED && view->fault != VIEW_LIMIT);
@@ -232,6 +248,8 @@ void view_witness(struct view *view, struct checking *c, enum anomaly anomaly)
     tell_links(&t);
     if (t.circle && t.count > 1)
         c->verdict->shape = WITNESS_CYCLE;
-    if (!t.circle)
+    if (!t.circle) {
         tell_miss(&t);
+        sort_steps(c->verdict);
+    }
 }
