@@ -131,7 +131,7 @@ static unsigned arg_count(enum act_code code)
     case ACT_CODE_COUNT:
         break;
     }
-    INVARIANT(!"an act of the table");
+    INVARIANT(false);
     return 0;
 }
 
