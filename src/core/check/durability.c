@@ -119,6 +119,8 @@ void check_durability(struct checking *c)
     struct models models;
     struct eras eras;
     struct arena arena;
+    if (!objects_known(c))
+        return;
     arena_init(&arena);
     models_init(&models, c->history);
     find_eras(c->history, &arena, &eras);

@@ -122,3 +122,26 @@ bool objects_search(struct checking *c, struct question *question, objects_broke
     arena_free(&arena);
     return holds;
 }
+
+static bool makes_unknown(const struct history *history, const struct history_act *act)
+{
+    return (act->code == ACT_CREATE || act->code == ACT_MKDIR) &&
+           history->keys[act->key].model == MODEL_TREE && act->args[2] == VALUE_NONE &&
+           !(act->known && act->fault);
+}
+
+bool objects_known(struct checking *c)
+{
+    char line[512];
+    for (uint32_t i = 0; i < c->history->txn_count; i++) {
+        const struct history_txn *txn = &c->history->txns[i];
+        for (uint32_t j = 0; j < txn->count && txn->outcome != OUTCOME_FAILED; j++) {
+            if (!makes_unknown(c->history, history_act(c->history, txn, j)))
+                continue;
+            checking_undecided(c, "The history does not tell the inode that this made: %s",
+                               txn_print(c->history, i, line, sizeof line));
+            return false;
+        }
+    }
+    return true;
+}

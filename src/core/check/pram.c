@@ -78,6 +78,8 @@ static void search_views(struct checking *c, struct question *question)
 void check_pram(struct checking *c)
 {
     struct models models;
+    if (!objects_known(c))
+        return;
     models_init(&models, c->history);
     struct question question = {
         .history = c->history,

@@ -53,6 +53,8 @@ bool linearisable_at_once(struct checking *c, struct question *question)
 void check_sequential(struct checking *c)
 {
     struct models models;
+    if (!objects_known(c))
+        return;
     models_init(&models, c->history);
     struct question question = {
         .history = c->history,
