@@ -50,7 +50,8 @@ static void make_keys(struct making *m)
         if (below(m, 3) == 0)
             volume = text(m, "elsewhere");
         snprintf(name, sizeof name, below(m, 2) ? "k%u" : "%u \"k\"", i);
-        history_key(m->history, volume, text(m, name), models[below(m, 5)], &m->keys[i]);
+        enum history_model model = models[below(m, 5)];
+        history_key(m->history, volume, text(m, name), model, &m->keys[i]);
     }
 }
 
@@ -122,8 +123,9 @@ static void step(struct making *m)
     uint32_t process = below(m, PROCESSES);
     m->time += below(m, 3) * 1000;
     if (below(m, 30) == 0) {
-        history_event(m->history, (enum history_event_kind)(1 + below(m, 4)), m->time,
-                      below(m, 2) ? "what happened" : "");
+        enum history_event_kind kind = (enum history_event_kind)(1 + below(m, 4));
+        const char *what = below(m, 2) ? "what happened" : "";
+        history_event(m->history, kind, m->time, what);
         return;
     }
     if (!m->busy[process]) {
