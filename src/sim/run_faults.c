@@ -3,8 +3,8 @@
  * run_faults.c: when faults begin and end, and those of one node.
  *
  * Law
- *   F1  Each line of faults draws the same amount of chance each time, whatever comes of it: leaving
- *       out one line, or making it rarer, does not move the others.
+ *   F1  Each line of faults draws the same amount of chance each time, whatever comes of it:
+ *       leaving out one line, or making it rarer, does not move the others.
  *   F2  A node is at most once at a time under one kind of fault, and dies by one kind at a time.
  *   F3  What can do nothing (the node is down, say) is no fault, and is not counted.
  */

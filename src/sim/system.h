@@ -4,13 +4,13 @@
  * joins by one table of functions and a line in systems.c.
  *
  * Law
- *   Y1  Each submitted transaction is ended by run_ended exactly once, at the latest when the system
- *       is told to give up (give_up), from the loop or from submit itself.
+ *   Y1  Each submitted transaction is ended by run_ended exactly once, at the latest when the
+ *       system is told to give up (give_up), from the loop or from submit itself.
  *   Y2  A node is up or down. fault() is called only for faults that the system says it takes, with
  *       begin and end in turn for each node and kind.
  *   Y3  A system draws no chance but from its envs and run_random.
- *   Y4  In the network node n has the number n, client c the number nodes + c; faults of the network
- *       use these.
+ *   Y4  In the network node n has the number n, client c the number nodes + c; faults of the
+ *       network use these.
  */
 #ifndef PACTFS_SIM_SYSTEM_H
 #define PACTFS_SIM_SYSTEM_H

@@ -135,6 +135,22 @@ bool volume_make_files(struct volume *volume);
 /* Runs a request of the system's own to its end, the world with it. */
 enum err volume_do(struct volume *volume, struct request *request);
 
+/* --- volume_ops.c: from acts to operations --- */
+
+#define LIST_MOST 1048576u /* bytes that one operation reads */
+
+struct run *slot_run(const struct volume_slot *slot);
+struct history *slot_history(const struct volume_slot *slot);
+struct history_act *slot_act(const struct volume_slot *slot);
+bool slot_is_tree(const struct volume_slot *slot);
+/* The key's file or directory (not of a tree). */
+struct volume_file *slot_file(const struct volume_slot *slot);
+/* Bytes of the text in the file with this inode number. */
+uint32_t slot_length(const struct volume *volume, uint64_t ino);
+/* Fills the request's operation from the act, which is no sync. */
+void slot_operation(struct volume_slot *slot);
+void slot_drop_payload(struct volume_slot *slot);
+
 /* --- volume_text.c: values as bytes --- */
 
 /* Fills `len` bytes, a multiple of TEXT_UNIT. */

@@ -2,11 +2,11 @@
  *
  * volume_inspect.c: what is looked at when all is at rest.
  *
- *   always     a last commit can be made and be made durable; the store's and the agent's invariants
- *   structure  the tree of files is one; nothing without a name is left once all references are gone
+ *   always     a last commit can be made and becomes durable; invariants of store and agent hold
+ *   structure  the tree of files is one; what has no name is gone once all references are
  *   scrub      every checksum is right; a flipped bit that is still there is found
- *   rebuild    the store closes and opens again, once as it is and once with an index made anew from
- *              the log: each time it says the same
+ *   rebuild    the store closes and opens again, once as it is and once with an index made
+ *              anew from the log: each time it says the same
  *
  * After a bit has flipped, only scrub: what the damage hides is not there to be looked at.
  */
