@@ -30,8 +30,8 @@ typedef void objects_broken(struct checking *c, const struct question *question,
                             const struct serial_answer *answer);
 bool objects_search(struct checking *c, struct question *question, objects_broken *broken);
 
-/* False, and the verdict is undecided, when a tree's file may have been made whose inode the history
- * does not tell: what later acts show of it cannot be judged. */
+/* False, and the verdict is undecided, when a tree's file may have been made whose inode is not
+ * told: what later acts show of it cannot be judged. */
 bool objects_known(struct checking *c);
 
 /* Whether each group is linearisable, decided with a share of the steps of `c`; says nothing in the

@@ -212,6 +212,8 @@ static void durability(void **state)
     HOLDS(DURABILITY, "[l+1>       [l:1]", "#       #");
     HOLDS(DURABILITY, "[l+1>       [l:-]", "#       #");
     BROKEN(DURABILITY, NO_ORDER, "[l+1>       [l:-] [l:1]", "#       #");
+    /* a shorter list before the crash, a longer one after it: both were seen */
+    HOLDS(DURABILITY, "[l+1> [l:1]   [l:-] [l+2] [l+3] [l:2,3]", "#           #");
     /* what was kept stays kept; and another crash may take the new */
     HOLDS(DURABILITY, "[x=1]    [x:1] [x=2]     [x:1]", "#     #              #");
     BROKEN(DURABILITY, NO_ORDER, "[x=1]    [x:- ] [x:1]", "#     #");
