@@ -111,6 +111,7 @@ class Draw(unittest.TestCase):
         text = ' '.join(e.text or '' for e in self.pictures['stale.svg'].iter(SVG + 'text'))
         for word in ('linearisable is broken', 'stale read', 'write x 3', 'read x -> 3', '(no answer)', 'crash', 'ww x: 4'):
             self.assertIn(word, text)
+        self.assertNotIn('\u2026', text)  # there is room for all of it
 
 
 if __name__ == '__main__':

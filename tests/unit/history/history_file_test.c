@@ -287,6 +287,28 @@ static void test_cut(void **state)
     }
 }
 
+/* Without "ends" only the last line tells. */
+static void test_cut_line(void **state)
+{
+    (void)state;
+    struct history_file file = good(HEAD BEGIN(1, "[\"read\",\"x\"]") "{\"process\":1,\"ev");
+    assert_true(file.history->cut_off);
+    history_file_free(&file);
+    file = good(HEAD BEGIN(1, "[\"read\",\"x\"]") "{\"process\":1,\"event\":\"unknown\"}");
+    assert_false(file.history->cut_off);
+    history_file_free(&file);
+}
+
+static void test_escapes(void **state)
+{
+    (void)state;
+    struct history_file file =
+        good(HEAD BEGIN(1, "[\"write\",\"x\",\"\\ud834\\udd1e\\u00e9\\n\\/\\\"\"]"));
+    assert_string_equal(history_text(file.history, file.history->acts[0].args[0]),
+                        "\xf0\x9d\x84\x9e\xc3\xa9\n/\"");
+    history_file_free(&file);
+}
+
 static void test_deep(void **state)
 {
     (void)state;
@@ -301,9 +323,10 @@ static void test_deep(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round),   cmocka_unit_test(test_descriptor),
-        cmocka_unit_test(test_by_hand), cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_cut),     cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_round),    cmocka_unit_test(test_descriptor),
+        cmocka_unit_test(test_by_hand),  cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_cut),      cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_cut_line), cmocka_unit_test(test_escapes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
