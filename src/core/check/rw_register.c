@@ -30,8 +30,10 @@
  *   Read committed: always, for unique values: the order of versions can follow any order that
  *   agrees with wr. Snapshot isolation and stronger: when every write of a register follows a read
  *   of it in the same transaction, and no transaction of unknown outcome was seen; V2 then gives
- *   the whole order. Strict serialisability: also when every transaction is one act (V4 then is
- *   linearisability of each register, and that is local: Herlihy and Wing 1990).
+ *   the whole order. Strict serialisability: also when every transaction is one read or one write
+ *   (V4 then is linearisability of each register, and that is local: Herlihy and Wing 1990). With
+ *   cas among them it is not: that nothing comes between the two versions of a cas is not followed
+ *   to its end; the checker of linearisability does that.
  */
 #include <stdlib.h>
 

@@ -189,10 +189,11 @@ static bool updates_only(const struct history *history)
     return true;
 }
 
+/* Every transaction is one read or one write. */
 static bool single_acts(const struct history *history)
 {
     for (uint32_t i = 0; i < history->txn_count; i++)
-        if (history->txns[i].count != 1)
+        if (history->txns[i].count != 1 || history->acts[history->txns[i].first].code == ACT_CAS)
             return false;
     return true;
 }
