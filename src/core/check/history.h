@@ -10,8 +10,8 @@
  *                operation is a transaction of one act
  *   outcome      done (took effect, results known), failed (took no effect), unknown (no answer:
  *                may have taken effect at any time since it began, also after later ones; or not)
- *   rank         the place of a beginning or an end in the order of all events. `a` is before `b` in
- *                real time when a's end has a smaller rank than b's beginning
+ *   rank         the place of a beginning or an end in the order of all events. `a` is before `b`
+ *                in real time when a's end has a smaller rank than b's beginning
  *   event        something that happened to the system: a crash, a partition, the end of all faults
  *   key          an object's name, with its volume's; each has one model
  *   value        an interned text. Equal texts have equal numbers; VALUE_NONE is "nothing"

@@ -187,7 +187,7 @@ const char *anomaly_source(enum anomaly anomaly); /* "Adya 1999, ..." */
 /* The witness in words, one line a step with why it comes before the next, added to `text`. */
 void verdict_tell(const struct history *history, const struct verdict *verdict, struct text *text);
 
-/* A picture: a timeline or a circle, a whole SVG file, added to `text`. Only of a broken promise. */
+/* A picture (a timeline or a circle), a whole SVG file, added to `text`; of a broken promise. */
 void verdict_draw(const struct history *history, const struct verdict *verdict, struct text *text);
 
 #endif

@@ -3,7 +3,7 @@
  * abd.h: the reference system of the simulated network: registers replicated on a majority.
  *
  * The algorithm is that of Attiya, Bar-Noy and Dolev ("Sharing memory robustly in message-passing
- * systems", 1995) for several writers (Lynch and Shvartsman 1997). It has been proven by hand, so it
+ * systems", 1995) for several writers (Lynch and Shvartsman 1997). It has been proven by hand: it
  * serves as a yardstick: what the checkers find in it is a fault of network, disks or checkers; and
  * with one of its steps left out by an option they must find something.
  *
@@ -12,8 +12,8 @@
  *   quorum  more than half of the replicas; any two have one in common
  *
  * Law
- *   A1  A replica's tag of a register never goes back, also over a crash: it answers STORE only when
- *       the tag, or a greater one, is durable.
+ *   A1  A replica's tag of a register never goes back, also over a crash: it answers STORE only
+ *       when the tag, or a greater one, is durable.
  *   A2  A write asks a quorum for the greatest tag, then stores its value under a greater one at a
  *       quorum.
  *   A3  A read asks a quorum for the greatest tag and its value, stores both at a quorum (write-

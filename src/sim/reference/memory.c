@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * memory.c: the reference system of the transactional checkers: registers, lists, sets and counters
- * in the memory of nobody in particular, with versions; each act takes a while, so that transactions
- * overlap. It never fails. What its isolation promises must be found to hold; what it does not
+ * in the memory of nobody in particular, with versions. Each act takes a while, so transactions
+ * overlap; it never fails. What its isolation promises must be found to hold; what it does not
  * promise must be found to be broken.
  *
  * Definitions
@@ -173,7 +173,7 @@ static void answer_read(struct client *client, uint32_t index)
 
 /* --- the end of a transaction --- */
 
-/* Whether others changed what this act stands on since it was carried out, or since the snapshot. */
+/* Whether others changed what this act stands on, since it was done or since the snapshot. */
 static bool outdated(struct client *client, uint32_t index)
 {
     const struct history_act *act = act_of(client, index);
