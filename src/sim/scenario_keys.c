@@ -51,7 +51,7 @@ static const struct key keys[] = {
     {"reads", KEY_PERCENT, AT(read_percent), 0, NO_LIMITS},
     {"durable", KEY_PERCENT, AT(durable_percent), 0, NO_LIMITS},
     {"syncs", KEY_PERCENT, AT(sync_percent), 0, NO_LIMITS},
-    {"think", KEY_TIME, AT(think_ns), 0, {1000, 3600 * SECOND}},
+    {"think", KEY_TIME, AT(think_ns), 0, {THINK_MIN, THINK_MAX}},
     {"length", KEY_TIME, AT(length_ns), 0, {SECOND / 1000, NS_MAX}},
     {"heal", KEY_TIME, AT(heal_ns), 0, {SECOND / 1000, NS_MAX}},
     {"operations", KEY_NUMBER, AT(operations), 0, {0, UINT32_MAX}},

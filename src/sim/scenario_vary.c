@@ -66,6 +66,7 @@ static void change_rates(struct scenario *s, struct chance *chance)
             scale_range(&s->faults[i].lasts, lasts);
     }
     s->think_ns = scaled(s->think_ns, 1 + chance_below(chance, 4));
+    s->think_ns = s->think_ns < THINK_MAX ? s->think_ns : THINK_MAX;
 }
 
 static uint32_t up_to(struct chance *chance, uint32_t most)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * naive_model.h: what objects are, told a second time: plain arrays, copied whole. For small
- * histories only. Shares nothing with src/core/check/models.c.
+ * histories only. Shares nothing with src/core/check/search/models.c.
  */
 #ifndef PACTFS_TEST_NAIVE_MODEL_H
 #define PACTFS_TEST_NAIVE_MODEL_H
