@@ -62,6 +62,8 @@ size_t fuzz_seed(unsigned number, uint8_t *out)
         HEAD "nodes = 3 # three\nclients = 64\nkeys = 9\nreads = 40%\nthink = 20ms\nheal = 2m\n",
         HEAD "fault = power-cut every 2s..5s\nfault = pause every 3s for 1us..2s, at most 3, off\n",
         HEAD "fault = rot every 24h\nswarm = yes\nfaults-most = 11\noperations = 4294967295\n",
+        HEAD
+        "think = 1h\nlength = 24h\nheal = 24h\nfault = kill every 1ns..24h for 24h\nswarm = yes\n",
         HEAD "option = pad 6000\noption = segment-bytes 65536\nexpect = broken\ndurable = 100%\n",
         "system = abd\nworkload = register\ncheck = linearisable\ncontract = a, b c\nsyncs = 99%\n",
         "workload = tree\n\n= 3\n",

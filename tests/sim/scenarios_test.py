@@ -14,7 +14,7 @@ import sys
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDER = os.path.join(TOP, 'scenarios')
 LENGTH = 12  # seconds of virtual time that a seed has at least, in the mean over all scenarios
-UNDECIDED = 0.01  # of the seeds
+UNDECIDED = 0.03  # of the seeds: judging disk errors leaves doubt, and takes a search
 
 
 def named_faults(scenario):
@@ -32,7 +32,7 @@ def judge(report, minutes):
         missing = named_faults(name) - set(row['faults'])
         if missing and row['expect'] == 'holds':
             problems.append(f'{name} never had {", ".join(sorted(missing))}')
-        if row['undecided'] > row['seeds'] * UNDECIDED:
+        if row['undecided'] > max(2, row['seeds'] * UNDECIDED):
             problems.append(f'{name}: {row["undecided"]} of {row["seeds"]} checks took too long')
         if row['transactions'] < 20 * row['seeds']:
             problems.append(f'{name} does next to nothing: {row["transactions"]} transactions')
