@@ -9,7 +9,7 @@
 #include "core/base/bytes.h"
 #include "sim/scenario.h"
 
-#define NS_MAX    (UINT64_C(24) * 3600 * 1000000000) /* no time in a scenario is longer than a day */
+#define NS_MAX    (UINT64_C(24) * 3600 * 1000000000) /* no time in a scenario is longer: a day */
 #define THINK_MIN UINT64_C(1000)
 #define THINK_MAX (UINT64_C(3600) * 1000000000)
 
