@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "core/fs/check.h"
 #include "sim/volume.h"
 
@@ -61,11 +62,7 @@ static void on_object(void *ctx, const struct object_key *key, const struct obje
         return;
     }
     mix(l, &version->chunks, sizeof version->chunks);
-    if (l->count == l->room) {
-        l->room = l->room ? l->room * 2 : 64;
-        l->blocks = realloc(l->blocks, l->room * sizeof *l->blocks);
-        INVARIANT(l->blocks != NULL);
-    }
+    l->blocks = grow(l->blocks, l->count, &l->room, sizeof *l->blocks);
     l->blocks[l->count++] = *key;
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "workload/private.h"
 
 #define MISTAKEN 40u /* one choice in so many does not look at the kind */
@@ -191,11 +192,7 @@ static void look(struct tree_client *t, uint32_t ino, enum tree_kind kind)
 {
     if (is_listed(t, ino, kind))
         return;
-    if (t->look_count == t->look_room) {
-        t->look_room = t->look_room ? t->look_room * 2 : 64;
-        t->look = realloc(t->look, t->look_room * sizeof *t->look);
-        INVARIANT(t->look != NULL);
-    }
+    t->look = grow(t->look, t->look_count, &t->look_room, sizeof *t->look);
     t->look[t->look_count++] = (struct tree_inode){.ino = ino, .kind = (uint8_t)kind};
 }
 

@@ -16,20 +16,12 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "core/check/names.h"
 
 struct history_tail {
     uint32_t list, count, room;
 };
-
-static void *grow(void *memory, uint32_t *room, size_t size)
-{
-    INVARIANT(*room < UINT32_MAX / 2);
-    *room = *room ? *room * 2 : 256;
-    memory = realloc(memory, *room * size);
-    INVARIANT(memory != NULL);
-    return memory;
-}
 
 struct history *history_new(void)
 {
@@ -55,8 +47,8 @@ void history_free(struct history *history)
 
 uint32_t history_begin(struct history *history, uint32_t process, uint64_t at_ns)
 {
-    if (history->txn_count == history->txn_room)
-        history->txns = grow(history->txns, &history->txn_room, sizeof *history->txns);
+    history->txns =
+        grow(history->txns, history->txn_count, &history->txn_room, sizeof *history->txns);
     if (process >= history->processes)
         history->processes = process + 1;
     history->txns[history->txn_count] = (struct history_txn){
@@ -75,8 +67,8 @@ struct history_act *history_add(struct history *history, const struct history_ac
     INVARIANT(history->txn_count > 0);
     struct history_txn *txn = &history->txns[history->txn_count - 1];
     INVARIANT(txn->first + txn->count == history->act_count);
-    if (history->act_count == history->act_room)
-        history->acts = grow(history->acts, &history->act_room, sizeof *history->acts);
+    history->acts =
+        grow(history->acts, history->act_count, &history->act_room, sizeof *history->acts);
     txn->count++;
     history->acts[history->act_count] = *act;
     return &history->acts[history->act_count++];
@@ -86,7 +78,8 @@ struct history_act *history_add(struct history *history, const struct history_ac
 static uint32_t pool_part(struct history *history, uint32_t room)
 {
     while (history->pool_room - history->pool_count < room)
-        history->pool = grow(history->pool, &history->pool_room, sizeof *history->pool);
+        history->pool =
+            grow(history->pool, history->pool_room, &history->pool_room, sizeof *history->pool);
     uint32_t part = history->pool_count;
     history->pool_count += room;
     return part;
@@ -96,7 +89,8 @@ static struct history_tail *tail_of(struct history *history, uint32_t key)
 {
     while (key >= history->tail_room) {
         uint32_t before = history->tail_room;
-        history->tails = grow(history->tails, &history->tail_room, sizeof *history->tails);
+        history->tails =
+            grow(history->tails, history->tail_room, &history->tail_room, sizeof *history->tails);
         memset(history->tails + before, 0, (history->tail_room - before) * sizeof *history->tails);
     }
     return &history->tails[key];
@@ -149,8 +143,8 @@ void history_end(struct history *history, uint32_t txn, uint64_t at_ns, enum out
 void history_event(struct history *history, enum history_event_kind kind, uint64_t at_ns,
                    const char *text)
 {
-    if (history->event_count == history->event_room)
-        history->events = grow(history->events, &history->event_room, sizeof *history->events);
+    history->events =
+        grow(history->events, history->event_count, &history->event_room, sizeof *history->events);
     history->events[history->event_count++] = (struct history_event){
         .kind = (uint8_t)kind,
         .text = history_value(history, text, strlen(text)),

@@ -16,6 +16,7 @@
 
 #include "core/base/arena.h"
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 
 #define NO_KEY UINT32_MAX
 
@@ -189,10 +190,8 @@ enum err history_key(struct history *history, uint32_t volume, uint32_t name,
         *key = *slot;
         return history->keys[*slot].model == model ? OK : ERR_CONFLICT;
     }
-    if (history->key_count == history->key_room) {
-        history->key_room = history->key_room ? history->key_room * 2 : 64;
-        history->keys = must(realloc(history->keys, history->key_room * sizeof *history->keys));
-    }
+    history->keys =
+        grow(history->keys, history->key_count, &history->key_room, sizeof *history->keys);
     *key = *slot = history->key_count++;
     history->keys[*key] =
         (struct history_key){.model = (uint8_t)model, .name = name, .volume = volume};

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "sim/system.h"
 #include "sim/world.h"
 
@@ -99,11 +100,8 @@ static void add_version(struct memory *memory, const struct history_act *act)
     struct object *object = object_of(memory, act->key);
     if (act->args[0] == VALUE_NONE)
         return; /* planned, but never asked for */
-    if (object->count == object->room) {
-        object->room = object->room ? object->room * 2 : 16;
-        object->versions = realloc(object->versions, object->room * sizeof *object->versions);
-        INVARIANT(object->versions != NULL);
-    }
+    object->versions =
+        grow(object->versions, object->count, &object->room, sizeof *object->versions);
     object->versions[object->count++] = (struct version){memory->time, act->args[0]};
 }
 

@@ -32,6 +32,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "core/check/causal/view_work.h"
 
 static uint32_t *filled(struct arena *arena, size_t count, uint32_t with)
@@ -85,11 +86,7 @@ void view_add_edge(struct view *view, uint32_t from, uint32_t to, uint32_t sight
     struct view_work *w = view->work;
     if (from == to)
         return;
-    if (w->edge_count == w->edge_room) {
-        w->edge_room = w->edge_room ? w->edge_room * 2 : 256;
-        w->edges = realloc(w->edges, w->edge_room * sizeof *w->edges);
-        INVARIANT(w->edges != NULL);
-    }
+    w->edges = grow(w->edges, w->edge_count, &w->edge_room, sizeof *w->edges);
     w->edges[w->edge_count] = (struct view_edge){from, w->edge_head[to], sight};
     w->edge_head[to] = w->edge_count++;
 }

@@ -8,20 +8,9 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 
 #define ROOT_INODE "1"
-
-/* Room for one more, at place `count` of a growing array. */
-static void *room_for(void *array, uint32_t count, uint32_t *room, size_t size)
-{
-    if (count < *room)
-        return array;
-    INVARIANT(*room < UINT32_MAX / 4);
-    *room = *room ? *room * 2 : 64;
-    array = realloc(array, *room * size);
-    INVARIANT(array != NULL);
-    return array;
-}
 
 /* --- lists --- */
 
@@ -30,7 +19,7 @@ static uint32_t list_append(struct models *m, uint32_t list, uint32_t value)
     bool fresh;
     uint32_t node = intern(&m->lists, (uint64_t)list << 32 | value, 1, &fresh);
     if (fresh) {
-        m->list_nodes = room_for(m->list_nodes, node, &m->list_room, sizeof *m->list_nodes);
+        m->list_nodes = grow(m->list_nodes, node, &m->list_room, sizeof *m->list_nodes);
         uint32_t depth = m->list_nodes[list].depth + 1;
         m->list_nodes[node] = (struct list_node){list, value, depth};
     }
@@ -69,7 +58,7 @@ static uint32_t set_node(struct models *m, struct intern_thing sum, uint32_t siz
     bool fresh;
     uint32_t node = intern(&m->sets, sum.a, sum.b, &fresh);
     if (fresh) {
-        m->set_nodes = room_for(m->set_nodes, node, &m->set_room, sizeof *m->set_nodes);
+        m->set_nodes = grow(m->set_nodes, node, &m->set_room, sizeof *m->set_nodes);
         m->set_nodes[node] = (struct set_node){node, VALUE_NONE, size};
     }
     return node;
@@ -119,8 +108,8 @@ void models_init(struct models *m, struct history *history)
     intern(&m->lists, 0, 0, NULL);
     intern(&m->sets, 0, 0, NULL);
     intern(&m->counters, 0, 0, NULL);
-    m->list_nodes = room_for(NULL, 0, &m->list_room, sizeof *m->list_nodes);
-    m->set_nodes = room_for(NULL, 0, &m->set_room, sizeof *m->set_nodes);
+    m->list_nodes = grow(NULL, 0, &m->list_room, sizeof *m->list_nodes);
+    m->set_nodes = grow(NULL, 0, &m->set_room, sizeof *m->set_nodes);
     m->list_nodes[0] = (struct list_node){0, VALUE_NONE, 0};
     m->set_nodes[0] = (struct set_node){0, VALUE_NONE, 0};
     tree_init(&m->tree, history_value(history, ROOT_INODE, strlen(ROOT_INODE)));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 
 /* Keeps sums of different things apart. */
 #define SALT_ITEM  UINT64_C(0x5d3a1f0000000000)
@@ -161,26 +162,15 @@ size_t search_bytes(const struct search *s)
 
 /* --- forward and back --- */
 
-static void *room_for(void *array, uint32_t count, uint32_t *room, size_t size)
-{
-    if (count < *room)
-        return array;
-    INVARIANT(*room < UINT32_MAX / 4);
-    *room = *room ? *room * 2 : 256;
-    array = realloc(array, *room * size);
-    INVARIANT(array != NULL);
-    return array;
-}
-
 static void push_trail(struct search *s, uint32_t item, uint32_t undo)
 {
-    s->trail = room_for(s->trail, s->trail_count, &s->trail_room, sizeof *s->trail);
+    s->trail = grow(s->trail, s->trail_count, &s->trail_room, sizeof *s->trail);
     s->trail[s->trail_count++] = (struct trail_entry){item, undo};
 }
 
 static void set_state(struct search *s, uint32_t object, uint32_t state)
 {
-    s->changes = room_for(s->changes, s->change_count, &s->change_room, sizeof *s->changes);
+    s->changes = grow(s->changes, s->change_count, &s->change_room, sizeof *s->changes);
     s->changes[s->change_count++] = (struct change){object, s->states[object], s->slots[object]};
     if (s->states[object] != state) {
         print_take(&s->state_sum, SALT_STATE, state_thing(object, s->states[object]));

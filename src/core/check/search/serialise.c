@@ -41,6 +41,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "core/check/search/problem.h"
 #include "core/check/search/search.h"
 
@@ -48,11 +49,7 @@
 
 static void push_frame(struct search *s, enum frame_phase phase, bool only_crash)
 {
-    if (s->frame_count == s->frame_room) {
-        s->frame_room = s->frame_room ? s->frame_room * 2 : 256;
-        s->frames = realloc(s->frames, s->frame_room * sizeof *s->frames);
-        INVARIANT(s->frames != NULL);
-    }
+    s->frames = grow(s->frames, s->frame_count, &s->frame_room, sizeof *s->frames);
     s->frames[s->frame_count++] = (struct frame){
         .print = search_print(s),
         .limit = search_limit(s),

@@ -7,20 +7,12 @@
 #include <stdlib.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 
 static void *must(void *memory)
 {
     INVARIANT(memory != NULL);
     return memory;
-}
-
-static void *room_for_one(void *array, uint32_t count, uint32_t *room, size_t size)
-{
-    if (count < *room)
-        return array;
-    INVARIANT(*room < UINT32_MAX / 2);
-    *room = *room ? *room * 2 : 256;
-    return must(realloc(array, *room * size));
 }
 
 static const struct history_act *act_at(const struct versions *v, uint32_t act)
@@ -76,15 +68,14 @@ void register_observe(struct txn_check *t, uint32_t key)
 
 static uint32_t add_version(struct versions *v, uint32_t key, uint32_t txn, uint32_t act)
 {
-    v->all = room_for_one(v->all, v->count, &v->room, sizeof *v->all);
+    v->all = grow(v->all, v->count, &v->room, sizeof *v->all);
     v->all[v->count] = (struct version){.key = key, .txn = txn, .act = act};
     return v->count++;
 }
 
 static void add_reading(struct versions *v, const struct reading *reading)
 {
-    v->readings =
-        room_for_one(v->readings, v->reading_count, &v->reading_room, sizeof *v->readings);
+    v->readings = grow(v->readings, v->reading_count, &v->reading_room, sizeof *v->readings);
     v->readings[v->reading_count++] = *reading;
 }
 
@@ -92,7 +83,7 @@ void versions_add_pair(struct versions *v, const struct pair *pair)
 {
     if (pair->before == pair->after)
         return;
-    v->pairs = room_for_one(v->pairs, v->pair_count, &v->pair_room, sizeof *v->pairs);
+    v->pairs = grow(v->pairs, v->pair_count, &v->pair_room, sizeof *v->pairs);
     v->pairs[v->pair_count++] = *pair;
 }
 
