@@ -3,7 +3,7 @@
  * scenario.c: the text of a scenario. What is accepted is printed and parsed again (law N1), and so
  * is what a swarm makes of it (N3); what is refused has a place and a reason.
  */
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #include <string.h>
 

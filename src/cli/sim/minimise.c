@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/sim/sim.h"
-#include "sim/shrink.h"
+#include "sim/scenario/shrink.h"
 
 #define SEEDS_TRIED  6u
 #define LIMIT_NS     (60 * SECOND_NS)

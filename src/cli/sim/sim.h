@@ -16,7 +16,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 
 #define SECOND_NS     UINT64_C(1000000000)
 #define FAILURE_MAX   16384u

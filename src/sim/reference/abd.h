@@ -25,7 +25,7 @@
 #ifndef PACTFS_SIM_REFERENCE_ABD_H
 #define PACTFS_SIM_REFERENCE_ABD_H
 
-#include "sim/system.h"
+#include "sim/run/system.h"
 
 #define ABD_KEYS_MAX 64u
 

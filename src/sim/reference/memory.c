@@ -23,7 +23,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/grow.h"
-#include "sim/system.h"
+#include "sim/run/system.h"
 #include "sim/world.h"
 
 #define ACT_NS   2000000u /* an act takes up to this long */

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "core/base/bytes.h"
-#include "sim/system.h"
+#include "sim/run/system.h"
 
 #define MS UINT64_C(1000000)
 #define S  (UINT64_C(1000) * MS)

@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "sim/run.h"
-#include "sim/scenario.h"
+#include "sim/run/run.h"
+#include "sim/scenario/scenario.h"
 
 #define HEAD "system = volume\nworkload = tree\ncheck = durability, structure\n"
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "sim/shrink.h"
+#include "sim/scenario/shrink.h"
 
 static const char text[] =
     "system = volume\nworkload = list\ncheck = durability\n"

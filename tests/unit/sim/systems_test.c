@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "sim/system.h"
+#include "sim/run/system.h"
 
 static void words_agree(void **state)
 {

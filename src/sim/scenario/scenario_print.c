@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sim/scenario_private.h"
+#include "sim/scenario/scenario_private.h"
 
 static void print_lists(const struct scenario *scenario, const char *word, struct text *text)
 {

@@ -4,7 +4,7 @@
  * behind them its clients: those of a system that has none there are cut off from nobody.
  */
 #include "core/base/assert.h"
-#include "sim/run_private.h"
+#include "sim/run/run_private.h"
 
 #define BIT(number) (UINT64_C(1) << (number))
 

@@ -3,7 +3,7 @@
  * run_check.c: what a run comes to: its trace, and the judgement on its history.
  */
 #include "core/base/assert.h"
-#include "sim/run_private.h"
+#include "sim/run/run_private.h"
 
 /* Of one promise. A run is one of very many: what cannot be decided soon is only counted. */
 #define STEPS_MOST UINT64_C(2000000)

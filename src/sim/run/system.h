@@ -16,7 +16,7 @@
 #define PACTFS_SIM_SYSTEM_H
 
 #include "sim/network.h"
-#include "sim/run.h"
+#include "sim/run/run.h"
 #include "sim/sim.h"
 
 /* What the system sees of the run. */

@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "sim/scenario_private.h"
+#include "sim/scenario/scenario_private.h"
 
 static const struct {
     const char *word;

@@ -2,7 +2,7 @@
  *
  * systems.c: the systems that can be run. A new protocol joins here: a row in each of two tables.
  */
-#include "sim/system.h"
+#include "sim/run/system.h"
 
 const struct system_ops *const systems[] = {
     &system_volume,

@@ -17,7 +17,7 @@
 #ifndef PACTFS_SIM_SHRINK_H
 #define PACTFS_SIM_SHRINK_H
 
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 /* A scenario that failed, and how much of it there was. */
 struct shrink_state {

@@ -9,7 +9,7 @@
  *   N2  Whatever chance decides comes from the seed, by streams that do not disturb one another.
  *   N3  Every transaction that was begun has an end in the history when the checks begin.
  */
-#include "sim/run.h"
+#include "sim/run/run.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "sim/run_private.h"
+#include "sim/run/run_private.h"
 
 #define PROGRESS_LEAST 2u /* transactions of each client, after the faults */
 

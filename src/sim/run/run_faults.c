@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "core/base/assert.h"
-#include "sim/run_private.h"
+#include "sim/run/run_private.h"
 
 #define MS          UINT64_C(1000000)
 #define JUMP_MS     60000u /* farthest jump of a wall clock */

@@ -26,7 +26,7 @@
 #define PACTFS_SIM_VOLUME_H
 
 #include "core/agent/agent.h"
-#include "sim/system.h"
+#include "sim/run/system.h"
 
 #define VOLUME_NODE  3u
 #define VOLUME_PATH  "/volume"

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "sim/scenario_private.h"
+#include "sim/scenario/scenario_private.h"
 
 #define SECOND UINT64_C(1000000000)
 #define NONE   UINT32_MAX /* of faults-most: no bound */

@@ -7,7 +7,7 @@
 
 #include "core/base/chance.h"
 #include "core/env/env.h"
-#include "sim/system.h"
+#include "sim/run/system.h"
 #include "workload/workload.h"
 
 enum run_phase {

@@ -16,7 +16,7 @@
 #include "core/base/assert.h"
 #include "core/base/grow.h"
 #include "core/fs/check.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 
 #define RETRY_NS UINT64_C(200000000)
 

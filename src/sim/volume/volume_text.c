@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 
 static void unit_make(char unit[TEXT_UNIT + 1], const char *value, uint32_t units)
 {

@@ -3,7 +3,7 @@
  * volume_node.c: the life of the node: it is made, it starts, dies, is buried and starts again.
  */
 #include "core/base/assert.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 
 #define MS            UINT64_C(1000000)
 #define RETRY_MS      100u /* after a start that failed for want of space or by a disk error */

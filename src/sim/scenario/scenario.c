@@ -2,7 +2,7 @@
  *
  * scenario.c: reading a scenario and changing one, with places for what is not understood.
  */
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "core/base/assert.h"
 #include "core/contract/nearest.h"
-#include "sim/scenario_private.h"
+#include "sim/scenario/scenario_private.h"
 
 #define LINES_MAX 4096u /* of a file */
 

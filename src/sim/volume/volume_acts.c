@@ -11,7 +11,7 @@
 
 #include "core/base/assert.h"
 #include "core/fs/inode.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 #include "workload/workload.h"
 
 #define ARRIVAL_NS   20000u

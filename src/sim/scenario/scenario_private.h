@@ -7,7 +7,7 @@
 #define PACTFS_SIM_SCENARIO_PRIVATE_H
 
 #include "core/base/bytes.h"
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 #define NS_MAX    (UINT64_C(24) * 3600 * 1000000000) /* no time in a scenario is longer: a day */
 #define THINK_MIN UINT64_C(1000)

@@ -14,7 +14,7 @@
 
 #include "core/base/assert.h"
 #include "core/fs/inode.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 #include "workload/workload.h"
 
 #define LIST_ROOM 65536u  /* bytes of a list read at first, beyond what was seen */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "sim/run_private.h"
+#include "sim/run/run_private.h"
 
 #define THINK_LEAST_NS UINT64_C(1000)
 #define MS             UINT64_C(1000000)

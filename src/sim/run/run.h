@@ -15,7 +15,7 @@
 #ifndef PACTFS_SIM_RUN_H
 #define PACTFS_SIM_RUN_H
 
-#include "sim/scenario.h"
+#include "sim/scenario/scenario.h"
 
 /* Who wants to see what happens, as it happens. */
 struct run_watch {

@@ -14,7 +14,7 @@
 
 #include "core/base/assert.h"
 #include "core/base/chance.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 
 #define MS           UINT64_C(1000000)
 #define SEGMENT_MIN  65536u

@@ -9,7 +9,7 @@
 
 #include "core/base/assert.h"
 #include "core/store/frame.h"
-#include "sim/volume.h"
+#include "sim/volume/volume.h"
 
 #define SEGMENTS "volume/seg/"
 #define PAGE     4096u

@@ -2,7 +2,7 @@
  *
  * shrink.c: the candidates, from the boldest on.
  */
-#include "sim/shrink.h"
+#include "sim/scenario/shrink.h"
 
 #include <string.h>
 

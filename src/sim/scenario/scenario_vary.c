@@ -14,8 +14,8 @@
  *   V3  Not every fault is left out, but in about one of eight.
  */
 #include "core/base/chance.h"
-#include "sim/run.h"
-#include "sim/scenario_private.h"
+#include "sim/run/run.h"
+#include "sim/scenario/scenario_private.h"
 
 enum aspect { ASPECT_FAULTS = 1, ASPECT_RATES, ASPECT_CLIENTS, ASPECT_SHARES, ASPECT_KNOBS };
 
