@@ -22,12 +22,12 @@
 
 extern const struct topic topic_open, topic_dirs, topic_links, topic_special, topic_perms,
     topic_times, topic_xattr, topic_acl, topic_sparse, topic_io, topic_rename, topic_bigdir,
-    topic_locks, topic_mmap, topic_limits;
+    topic_locks, topic_mmap, topic_limits, topic_stale;
 
 static const struct topic *const topics[] = {
-    &topic_open,   &topic_dirs,   &topic_links, &topic_special, &topic_perms,
-    &topic_times,  &topic_xattr,  &topic_acl,   &topic_sparse,  &topic_io,
-    &topic_rename, &topic_bigdir, &topic_locks, &topic_mmap,    &topic_limits,
+    &topic_open,  &topic_dirs, &topic_links,  &topic_special, &topic_perms,  &topic_times,
+    &topic_xattr, &topic_acl,  &topic_sparse, &topic_io,      &topic_rename, &topic_bigdir,
+    &topic_locks, &topic_mmap, &topic_limits, &topic_stale,
 };
 
 struct run {

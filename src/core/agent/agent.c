@@ -15,6 +15,10 @@
  *       answered.
  *   A4  Reclaims wait in a queue and run between turns of the loop, at most limits.reclaims at
  *       once; a failed one is left to the next start, which finds the orphan's mark in the store.
+ *   A5  ref.asker names whoever was told of the inode's attributes since the last agent_changed, so
+ *       a change by the only one who was needs no word: a thread asks one thing after the other.
+ *   A6  ref.loser is the last to take a name away: the kernel lets nobody else do so before that
+ *       one has got its answer.
  */
 #include "core/agent/agent.h"
 
@@ -38,6 +42,7 @@ struct agent {
     struct replica *replica;
     struct agent_limits limits;
     struct refs refs;
+    struct ref root; /* never counted; who was told of it */
     struct agent_status status;
     /* orphans to reclaim: a ring */
     uint64_t *queue;
@@ -284,11 +289,50 @@ static uint32_t blocks_told(const struct fs_attr *attr)
     return (uint32_t)(attr->blocks & 0x7fffffff);
 }
 
-void agent_told(struct agent *agent, const struct fs_attr *attr)
+static struct ref *known(struct agent *agent, uint64_t ino)
 {
-    struct ref *ref = refs_find(&agent->refs, attr->ino);
+    return ino == FS_ROOT_INO ? &agent->root : refs_find(&agent->refs, ino);
+}
+
+static uint32_t thread_or_several(uint32_t who)
+{
+    return who ? who : REF_SEVERAL;
+}
+
+bool agent_told(struct agent *agent, const struct fs_attr *attr, uint32_t who)
+{
+    struct ref *ref = known(agent, attr->ino);
+    if (!ref)
+        return true;
+    ref->told = blocks_told(attr) & 0x7fffffff;
+    ref->asker = ref->asker == 0 || ref->asker == who ? thread_or_several(who) : REF_SEVERAL;
+    if (ref->loser == who)
+        ref->loser = 0;
+    return ref->loser == 0;
+}
+
+bool agent_changed(struct agent *agent, uint64_t ino, uint32_t who)
+{
+    struct ref *ref = known(agent, ino);
+    if (!ref)
+        return false;
+    bool others = ref->asker != 0 && ref->asker != who;
+    ref->asker = 0;
+    return others;
+}
+
+void agent_lost_name(struct agent *agent, uint64_t ino, uint32_t who)
+{
+    struct ref *ref = known(agent, ino);
     if (ref)
-        ref->told = blocks_told(attr) & 0x7fffffff;
+        ref->loser = thread_or_several(who);
+}
+
+void agent_settled(struct agent *agent, uint64_t ino, uint32_t who)
+{
+    struct ref *ref = known(agent, ino);
+    if (ref && ref->loser == who)
+        ref->loser = 0;
 }
 
 bool agent_has_news(struct agent *agent, const struct fs_attr *attr)
@@ -306,6 +350,7 @@ void agent_forget_all(struct agent *agent)
         if (agent->refs.table[i].ino && agent->refs.table[i].orphan)
             want_reclaim(agent, agent->refs.table[i].ino);
     refs_free(&agent->refs);
+    agent->root = (struct ref){0};
     agent->status.orphans = 0;
 }
 

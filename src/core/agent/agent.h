@@ -49,10 +49,21 @@ void agent_on_ready(struct agent *agent, void (*ready)(void *ctx), void *ctx);
 void agent_ref(struct agent *agent, uint64_t ino);
 void agent_forget(struct agent *agent, uint64_t ino, uint64_t count);
 /* A kernel that writes back knows a file's size better than we do, but not its blocks in use.
- * agent_told notes what an answer said; agent_has_news, after a write, is true once when that has
- * changed: the kernel should ask again. */
-void agent_told(struct agent *agent, const struct fs_attr *attr);
+ * agent_told notes what an answer to the thread `who` (0: not known) says of an inode, before it is
+ * sent; false: the kernel must not keep it, see agent_lost_name. agent_has_news, after a write, is
+ * true once when the blocks have changed: the kernel should ask again. */
+bool agent_told(struct agent *agent, const struct fs_attr *attr, uint32_t who);
 bool agent_has_news(struct agent *agent, const struct fs_attr *attr);
+
+/* A request of `who` (0: not known) has changed the attributes of `ino` without answering them.
+ * True: since the last such change others were told the old ones, and it is not known that the
+ * kernel has taken those answers in: it must be told that they are void, before the answer. */
+bool agent_changed(struct agent *agent, uint64_t ino, uint32_t who);
+/* A request of `who` has taken a name of this inode away and left others: the kernel will count its
+ * links down by itself when it gets the answer. Until then it must not keep a count that is down
+ * already. agent_settled: `who` is known to have got it. */
+void agent_lost_name(struct agent *agent, uint64_t ino, uint32_t who);
+void agent_settled(struct agent *agent, uint64_t ino, uint32_t who);
 
 /* The kernel has let go of everything: it unmounted, or died. */
 void agent_forget_all(struct agent *agent);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * refs.h: how often a kernel knows each inode, 16 bytes an inode.
+ * refs.h: how often a kernel knows each inode, 24 bytes an inode.
  *
  * An open-addressing table from inode number to a count and a mark. Inode 0 is the empty place.
  */
@@ -11,11 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* More than one thread, or one that is not known. */
+#define REF_SEVERAL UINT32_MAX
+
 struct ref {
     uint64_t ino;        /* 0: empty */
     uint32_t count;      /* references: lookups not yet forgotten */
     uint32_t orphan : 1; /* the inode has no name left */
     uint32_t told : 31;  /* blocks in use as last told to the kernel, their low bits */
+    uint32_t asker;      /* who was told of its attributes: 0, a thread, or REF_SEVERAL */
+    uint32_t loser;      /* who took one of several names away and may not know yet; likewise */
 };
 
 struct refs {

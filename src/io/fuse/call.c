@@ -52,6 +52,7 @@ static struct call *take(struct mount *mount)
     call->request.ctx = call;
     call->request.op.now = file_time();
     call->room = 0;
+    call->who = ((const struct fuse_in_header *)(const void *)mount->current->data)->pid;
     return call;
 }
 
@@ -151,6 +152,7 @@ bool reply_failed(struct call *call)
 
 void reply_status(struct call *call)
 {
+    change_tell(call);
     fuse_reply_err(call->req, err_errno(call->request.err));
     call_end(call);
 }
@@ -219,8 +221,7 @@ void reply_attr(struct call *call)
     if (reply_failed(call))
         return;
     attr_to_stat(&call->request.result.attr, &st);
-    agent_told(call->mount->agent, &call->request.result.attr);
-    fuse_reply_attr(call->req, &st, FOREVER_S);
+    fuse_reply_attr(call->req, &st, change_keep(call, &call->request.result.attr));
     call_end(call);
 }
 
@@ -233,7 +234,8 @@ void reply_entry(struct call *call)
     INVARIANT(ino != 0);
     entry_param(&call->request.result.attr, &e);
     agent_ref(call->mount->agent, ino);
-    agent_told(call->mount->agent, &call->request.result.attr);
+    e.attr_timeout = change_keep(call, &call->request.result.attr);
+    change_tell(call);
     if (fuse_reply_entry(call->req, &e) != 0) {
         call->mount->status.forgotten_replies++;
         agent_forget(call->mount->agent, ino, 1);

@@ -19,7 +19,7 @@ static void reply_data(struct call *call)
     INVARIANT(length <= call->request.op.length);
     call->mount->status.bytes_read += length;
     fuse_reply_buf(call->req, (const char *)call->request.into, length);
-    call_end(call);
+    change_accessed(call);
 }
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
@@ -40,6 +40,7 @@ static void reply_count(struct call *call)
 {
     if (reply_failed(call))
         return;
+    change_tell(call);
     fuse_reply_write(call->req, call->request.result.length);
     call_end(call);
 }

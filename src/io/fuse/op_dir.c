@@ -29,15 +29,29 @@ static size_t add_plain(struct call *call, const struct fs_entry *entry, char *a
                              (off_t)entry->cookie);
 }
 
-static size_t add_plus(struct call *call, const struct fs_entry *entry, char *at, size_t room)
+static size_t add_plus(struct call *call, const struct fs_entry *entry, char *at, size_t room,
+                       double keep)
 {
     char name[FS_NAME_MAX + 1];
     struct fuse_entry_param e;
     entry_param(&entry->attr, &e);
+    e.attr_timeout = keep;
     if (is_dots(entry->name))
         e.ino = 0;
     return fuse_add_direntry_plus(call->req, at, room, terminated(entry, name), &e,
                                   (off_t)entry->cookie);
+}
+
+/* The same with a reference and attributes, unless it is one of the dots. */
+static size_t add_known(struct call *call, const struct fs_entry *entry, char *at, size_t room)
+{
+    if (is_dots(entry->name))
+        return add_plus(call, entry, at, room, FOREVER_S);
+    agent_ref(call->mount->agent, entry->attr.ino);
+    size_t took = add_plus(call, entry, at, room, change_keep(call, &entry->attr));
+    if (took > room)
+        agent_forget(call->mount->agent, entry->attr.ino, 1);
+    return took;
 }
 
 /* Fills the call's buffer; the number of entries that fit. */
@@ -49,7 +63,7 @@ static uint32_t fill(struct call *call, bool plus, size_t *size)
     *size = 0;
     for (i = 0; i < result->entry_count; i++) {
         size_t room = call->room - *size;
-        size_t took = plus ? add_plus(call, &result->entries[i], out + *size, room)
+        size_t took = plus ? add_known(call, &result->entries[i], out + *size, room)
                            : add_plain(call, &result->entries[i], out + *size, room);
         if (took > room)
             break;
@@ -76,11 +90,6 @@ static void reply_readdirplus(struct call *call)
     struct agent *agent = call->mount->agent;
     const struct fs_entry *entries = call->request.result.entries;
     uint32_t count = fill(call, true, &size);
-    for (uint32_t i = 0; i < count; i++)
-        if (!is_dots(entries[i].name)) {
-            agent_ref(agent, entries[i].attr.ino);
-            agent_told(agent, &entries[i].attr);
-        }
     if (fuse_reply_buf(call->req, (const char *)call->buffer->data + BUFFER_HEADER, size) != 0) {
         call->mount->status.forgotten_replies++;
         for (uint32_t i = 0; i < count; i++)

@@ -17,11 +17,22 @@
 /* This is the only client: what the kernel knows stays true until it is told otherwise. */
 #define FOREVER_S 31536000.0
 
+/* A thread whose answer made the kernel count down the links of an inode, until it is heard of
+ * again. */
+struct loser {
+    uint64_t ino;
+    uint32_t who; /* 0: nobody */
+};
+
+#define LOSERS 64u /* a power of two */
+
 /* One request of the kernel under way. */
 struct call {
     struct request request;
     fuse_req_t req;  /* NULL for opcodes that libfuse does not know: see wire.c */
     uint64_t unique; /* of those */
+    uint32_t who;    /* the thread that asks, 0: not known; a worker of the kernel's, at times, for
+                        reading ahead and writing back */
     struct mount *mount;
     struct buffer *buffer; /* holds the request's bytes, and the data of a read */
     void (*reply)(struct call *call);
@@ -61,6 +72,7 @@ struct mount {
     void *closed_ctx;
     uv_work_t work;
     int work_error; /* errno of umount */
+    struct loser losers[LOSERS];
     struct mount_status status;
 };
 
@@ -87,6 +99,18 @@ void attr_to_stat(const struct fs_attr *attr, struct stat *st);
 void attr_to_wire(const struct fs_attr *attr, struct fuse_attr *out);
 void entry_param(const struct fs_attr *attr, struct fuse_entry_param *e);
 
+/* --- change.c --- */
+
+/* Before the answer of any call that names no other function here: tells the kernel of attributes
+ * that changed with it. Nothing when it failed or changed none. */
+void change_tell(struct call *call);
+/* After the answer of a read: the same of the time of access. Ends the call. */
+void change_accessed(struct call *call);
+/* Before attributes are answered: notes it; how long the kernel may keep them, in seconds. */
+double change_keep(struct call *call, const struct fs_attr *attr);
+/* When a request has come. */
+void change_heard(struct mount *mount, const struct fuse_in_header *in);
+
 /* --- mount.c --- */
 
 /* Called when a call has ended: a mount that is closing may have waited for it. */
@@ -103,8 +127,13 @@ void wire_dispatch(struct mount *mount, size_t size);
 /* The session's way to the device; adds to the answer to FUSE_INIT what libfuse 3.14 cannot say. */
 ssize_t wire_writev(int fd, struct iovec *iov, int count, void *userdata);
 ssize_t wire_read(int fd, void *buf, size_t len, void *userdata);
-/* Tells the kernel that its copy of an inode's attributes is out of date. Does not wait. */
+/* Tells the kernel that its copy of an inode's attributes is out of date, and that answers on their
+ * way are void. It waits for an inode that is being evicted: only for one that a request of which
+ * the answer is still due holds on to. */
 void wire_attributes_changed(struct mount *mount, uint64_t ino);
+/* The same of the call's inode, on a worker, for one that nobody may hold. Ends the call, which has
+ * been answered. */
+void wire_attributes_changed_later(struct call *call);
 /* Makes the kernel write back, and drop, the pages of the call's file; flushed(call) runs once,
  * later, on the loop. */
 void wire_write_back(struct call *call, void (*flushed)(struct call *call));

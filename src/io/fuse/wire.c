@@ -74,7 +74,7 @@ static void reply_tmpfile(struct call *call)
 {
     struct mount *mount = call->mount;
     struct wire_created out = {
-        .entry = {.entry_valid = (uint64_t)FOREVER_S, .attr_valid = (uint64_t)FOREVER_S},
+        .entry = {.entry_valid = (uint64_t)FOREVER_S},
         .open = {.open_flags = FOPEN_KEEP_CACHE},
     };
     uint64_t ino = call->request.result.attr.ino;
@@ -83,6 +83,7 @@ static void reply_tmpfile(struct call *call)
         out.entry.nodeid = ino;
         attr_to_wire(&call->request.result.attr, &out.entry.attr);
         agent_ref(mount->agent, ino);
+        out.entry.attr_valid = (uint64_t)change_keep(call, &call->request.result.attr);
     }
     if (!answer(call, &out, sizeof out) && made) {
         mount->status.forgotten_replies++;
@@ -110,10 +111,9 @@ static void reply_statx(struct call *call)
     struct fuse_attr a;
     const struct fs_attr *attr = &call->request.result.attr;
     attr_to_wire(attr, &a);
-    agent_told(call->mount->agent, attr);
     int64_t btime = attr->btime / 1000000000, rest = attr->btime % 1000000000;
     struct wire_statx_out out = {
-        .attr_valid = (uint64_t)FOREVER_S,
+        .attr_valid = (uint64_t)change_keep(call, attr),
         .mask = STATX_BITS_BASIC | STATX_BITS_BTIME,
         .blksize = a.blksize,
         .nlink = a.nlink,
@@ -157,6 +157,25 @@ void wire_attributes_changed(struct mount *mount, uint64_t ino)
     invalidate(mount, ino, -1);
 }
 
+static void tell_later_work(uv_work_t *work)
+{
+    struct call *call = work->data;
+    invalidate(call->mount, call->request.op.ino, -1);
+}
+
+static void tell_later_done(uv_work_t *work, int status)
+{
+    (void)status;
+    call_end(work->data);
+}
+
+void wire_attributes_changed_later(struct call *call)
+{
+    call->work.data = call;
+    int problem = uv_queue_work(call->mount->loop, &call->work, tell_later_work, tell_later_done);
+    INVARIANT(problem == 0);
+}
+
 /* Blocks until the loop has taken all dirty pages of the file. What goes wrong shows at the next
  * fsync. */
 static void write_back_work(uv_work_t *work)
@@ -188,6 +207,7 @@ void wire_dispatch(struct mount *mount, size_t size)
     struct fuse_buf buf = {.mem = mount->current->data, .size = size};
     INVARIANT(size >= sizeof *in);
     mount->status.messages++;
+    change_heard(mount, in);
     switch (in->opcode) {
     case FUSE_TMPFILE:
         do_tmpfile(mount);

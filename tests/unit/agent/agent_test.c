@@ -273,11 +273,69 @@ static void says_once_what_is_new(void **state)
     struct agent *agent = agent_over(&f, 2);
     assert_false(agent_has_news(agent, &attr)); /* the kernel does not know it */
     agent_ref(agent, 5);
-    agent_told(agent, &attr);
+    agent_told(agent, &attr, 1);
     assert_false(agent_has_news(agent, &attr));
     attr.blocks = 16;
     assert_true(agent_has_news(agent, &attr));
     assert_false(agent_has_news(agent, &attr));
+    finish(&f, agent);
+    fixture_free(&f);
+}
+
+static void says_whom_a_change_makes_wrong(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fs_attr attr = {.ino = 5}, root = {.ino = FS_ROOT_INO};
+    fixture_new(&f, NULL);
+    struct agent *agent = agent_over(&f, 2);
+    assert_true(agent_told(agent, &attr, 1));
+    assert_false(agent_changed(agent, 5, 2)); /* the kernel does not know it */
+    agent_ref(agent, 5);
+    assert_false(agent_changed(agent, 5, 2)); /* nobody was told */
+    agent_told(agent, &attr, 1);
+    assert_false(agent_changed(agent, 5, 1)); /* only the one who changes it */
+    agent_told(agent, &attr, 1);
+    assert_true(agent_changed(agent, 5, 2));
+    assert_false(agent_changed(agent, 5, 2)); /* once */
+    agent_told(agent, &attr, 1);
+    agent_told(agent, &attr, 2);
+    agent_told(agent, &attr, 1);
+    assert_true(agent_changed(agent, 5, 1)); /* 2 was told as well */
+    agent_told(agent, &attr, 0);
+    assert_true(agent_changed(agent, 5, 0)); /* two that are not known are not the same */
+    agent_told(agent, &root, 1);
+    assert_true(agent_changed(agent, FS_ROOT_INO, 2));
+    finish(&f, agent);
+    fixture_free(&f);
+}
+
+static void lets_no_count_be_kept_while_the_kernel_counts(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct fs_attr attr = {.ino = 5, .nlink = 1};
+    fixture_new(&f, NULL);
+    struct agent *agent = agent_over(&f, 2);
+    agent_lost_name(agent, 5, 1); /* the kernel does not know it */
+    agent_ref(agent, 5);
+    assert_true(agent_told(agent, &attr, 2));
+    agent_lost_name(agent, 5, 1);
+    assert_false(agent_told(agent, &attr, 2));
+    agent_settled(agent, 5, 2);
+    assert_false(agent_told(agent, &attr, 2));
+    agent_settled(agent, 5, 1);
+    assert_true(agent_told(agent, &attr, 2));
+    agent_lost_name(agent, 5, 1);
+    assert_true(agent_told(agent, &attr, 1)); /* it asks: so it has counted */
+    assert_true(agent_told(agent, &attr, 2));
+    agent_lost_name(agent, 5, 1);
+    agent_lost_name(agent, 5, 2); /* who may do so only when 1 has counted */
+    agent_settled(agent, 5, 1);
+    assert_false(agent_told(agent, &attr, 3));
+    agent_lost_name(agent, 5, 0);
+    agent_settled(agent, 5, 0);
+    assert_false(agent_told(agent, &attr, 0));
     finish(&f, agent);
     fixture_free(&f);
 }
@@ -293,6 +351,8 @@ int main(void)
         cmocka_unit_test(takes_no_more_than_the_limit),
         cmocka_unit_test(a_slow_disk_pushes_back),
         cmocka_unit_test(says_once_what_is_new),
+        cmocka_unit_test(says_whom_a_change_makes_wrong),
+        cmocka_unit_test(lets_no_count_be_kept_while_the_kernel_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
