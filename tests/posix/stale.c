@@ -80,8 +80,8 @@ static void stop_others(void)
     }
 }
 
-/* True now or at the second look: a kernel may store new attributes piece by piece, and who looks in
- * between sees a mixture. What is stale stays so. */
+/* True now or at the second look: a kernel may store new attributes piece by piece, and who looks
+ * in between sees a mixture. What is stale stays so. */
 #define SEEN(condition) CHECK((condition) || (condition))
 
 static void links_of_a_directory(void)

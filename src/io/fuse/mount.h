@@ -5,7 +5,7 @@
  * The kernel's requests are read from /dev/fuse on the loop and go to the agent; answers go back
  * from the loop, at once or when the agent has them. This mount is the only client of its volume in
  * this kernel, so the kernel may cache names, attributes and data for as long as it likes:
- * everything that changes them goes through it Answers that a change overtakes are the
+ * everything that changes them goes through it. Answers that a change overtakes are the
  * one thing it has to be told of: see change.c.
  */
 #ifndef PACTFS_IO_FUSE_MOUNT_H
