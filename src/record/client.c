@@ -76,9 +76,13 @@ void answer_value(struct client *client, const char *text)
     text_add_bytes(&client->answer, text, strlen(text) + 1);
 }
 
-void answer_errno(struct client *client, const int *faults)
+void answer_change(struct client *client, bool good, const int *faults)
 {
     int number = errno;
+    if (good) {
+        answer_put(client, ANSWER_NOTHING, OK);
+        return;
+    }
     while (*faults && *faults != number)
         faults++;
     if (*faults)

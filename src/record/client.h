@@ -79,9 +79,9 @@ void client_ends(struct client *client);   /* after the last so far */
 
 void answer_put(struct client *client, enum answer_kind kind, enum err fault);
 void answer_value(struct client *client, const char *text);
-/* What errno says of a call that changes something: the fault when it is among `faults`, a list
- * ended by 0, else that its outcome is not known. */
-void answer_errno(struct client *client, const int *faults);
+/* Of a call that changes something: done when it was `good`; else what errno says: the fault when
+ * it is among `faults`, a list ended by 0, or that its outcome is not known. */
+void answer_change(struct client *client, bool good, const int *faults);
 
 /* False: the acts behind this one are not to be executed. */
 bool plain_act(struct client *client, const struct order_act *act);

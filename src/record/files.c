@@ -154,10 +154,7 @@ static void answer_inode(struct client *client, uint64_t inode)
 
 static bool tell(struct client *client, bool good)
 {
-    if (good)
-        answer_put(client, ANSWER_NOTHING, OK);
-    else
-        answer_errno(client, faults);
+    answer_change(client, good, faults);
     return true;
 }
 

@@ -68,10 +68,7 @@ static int open_to_write(const struct client *client, const char *name, int flag
 
 static bool changed(struct client *client, bool good)
 {
-    if (good)
-        answer_put(client, ANSWER_NOTHING, OK);
-    else
-        answer_errno(client, no_faults);
+    answer_change(client, good, no_faults);
     return good;
 }
 

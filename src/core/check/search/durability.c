@@ -124,14 +124,8 @@ void check_durability(struct checking *c)
     arena_init(&arena);
     models_init(&models, c->history);
     find_eras(c->history, &arena, &eras);
-    struct question question = {
-        .history = c->history,
-        .models = &models,
-        .order = ORDER_REAL_TIME,
-        .eras = &eras,
-        .steps = c->limits.steps,
-        .bytes = c->limits.bytes,
-    };
+    struct question question = objects_question(c, &models);
+    question.eras = &eras;
     objects_search(c, &question, broken);
     models_free(&models);
     arena_free(&arena);

@@ -26,13 +26,7 @@ void check_linearisable(struct checking *c)
     if (!objects_known(c))
         return;
     models_init(&models, c->history);
-    struct question question = {
-        .history = c->history,
-        .models = &models,
-        .order = ORDER_REAL_TIME,
-        .steps = c->limits.steps,
-        .bytes = c->limits.bytes,
-    };
+    struct question question = objects_question(c, &models);
     objects_search(c, &question, broken);
     models_free(&models);
 }

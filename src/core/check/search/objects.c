@@ -95,6 +95,17 @@ void objects_group(const struct history *history, bool together, struct arena *a
     share_out(&g, arena, out);
 }
 
+struct question objects_question(const struct checking *c, struct models *models)
+{
+    return (struct question){
+        .history = c->history,
+        .models = models,
+        .order = ORDER_REAL_TIME,
+        .steps = c->limits.steps,
+        .bytes = c->limits.bytes,
+    };
+}
+
 bool objects_search(struct checking *c, struct question *question, objects_broken *broken)
 {
     struct objects objects;

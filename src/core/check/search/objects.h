@@ -30,6 +30,9 @@ typedef void objects_broken(struct checking *c, const struct question *question,
                             const struct serial_answer *answer);
 bool objects_search(struct checking *c, struct question *question, objects_broken *broken);
 
+/* The question as it begins: of the checker's history, in real time, within its limits. */
+struct question objects_question(const struct checking *c, struct models *models);
+
 /* False, and the verdict is undecided, when a tree's file may have been made whose inode is not
  * told: what later acts show of it cannot be judged. */
 bool objects_known(struct checking *c);

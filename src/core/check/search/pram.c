@@ -81,11 +81,7 @@ void check_pram(struct checking *c)
     if (!objects_known(c))
         return;
     models_init(&models, c->history);
-    struct question question = {
-        .history = c->history,
-        .models = &models,
-        .bytes = c->limits.bytes,
-    };
+    struct question question = objects_question(c, &models);
     bool quick = changes_are_plain(c->history) && linearisable_at_once(c, &question);
     if (!quick && !pram_registers(c)) {
         question.order = ORDER_PROCESS;

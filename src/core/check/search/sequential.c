@@ -56,11 +56,7 @@ void check_sequential(struct checking *c)
     if (!objects_known(c))
         return;
     models_init(&models, c->history);
-    struct question question = {
-        .history = c->history,
-        .models = &models,
-        .bytes = c->limits.bytes,
-    };
+    struct question question = objects_question(c, &models);
     if (!linearisable_at_once(c, &question)) {
         question.order = ORDER_PROCESS;
         objects_search(c, &question, broken);
