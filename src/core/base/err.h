@@ -64,7 +64,15 @@
     X(CONTRACT, EINVAL, "the contract is not legal")                              \
     X(UNREACHABLE, ECONNREFUSED, "no PactFS is running there")                    \
     X(MOUNT, EIO, "the mount could not be made")                                  \
-    X(TIMEOUT, ETIMEDOUT, "no answer in time")
+    X(TIMEOUT, ETIMEDOUT, "no answer in time")                                    \
+    /* groups of replicas */                                                      \
+    X(LOG_GONE, EIO, "the log does not reach back that far")                      \
+    X(MOVED, EAGAIN, "another replica is the primary")                            \
+    X(NO_VIEW, EIO, "too few replicas are in reach")                              \
+    X(SESSION, ESTALE, "the session has ended")                                   \
+    X(REGISTRY, EIO, "the registry is not in reach")                              \
+    X(CERTIFICATE, EACCES, "the certificate is not accepted")                     \
+    X(NO_VOLUME, ENOENT, "there is no such volume in the cell")
 
 enum err {
     OK = 0,

@@ -173,7 +173,8 @@ struct contract contract_default(void)
                              .replicate = REPLICATE_PRIMARY,
                              .share = SHARE_UNIX,
                              .versions = VERSIONS_NONE,
-                             .replicas = 1};
+                             .replicas = 1,
+                             .least = 1};
 }
 
 enum err contract_parse(struct bytes text, struct contract *out, struct contract_fault *fault)

@@ -26,8 +26,9 @@
 
 #define CONTRACT_TEXT_MAX 16384u /* bytes of a contract's text */
 
-enum contract_preset { PRESET_LOCAL };
+enum contract_preset { PRESET_LOCAL, PRESET_STRONG };
 enum contract_replicate { REPLICATE_PRIMARY };
+enum contract_read { READ_PRIMARY, READ_ONE };
 enum contract_share { SHARE_UNIX };
 enum contract_versions { VERSIONS_NONE };
 
@@ -36,7 +37,12 @@ struct contract {
     enum contract_replicate replicate;
     enum contract_share share;
     enum contract_versions versions;
-    uint32_t replicas; /* copies of the volume: 1 */
+    enum contract_read read;
+    uint32_t replicas;    /* copies of the volume: 1 for local, 2 to GROUP_MAX for strong */
+    uint32_t least;       /* copies that must have a write before it is answered, 1 to replicas: with
+                             fewer in the view, writes wait */
+    uint64_t failover_ns; /* see group/view.h */
+    uint64_t replace_ns;  /* a replica that was away so long is replaced by a spare node; 0: never */
 };
 
 /* Why a text is not a contract. */

@@ -29,8 +29,12 @@ struct request {
     uint8_t *into;   /* FS_READ: where the data goes, op.length bytes */
     void (*done)(struct request *request); /* runs once unless replica_execute returned true */
     void *ctx;
+    /* in, for replica control: what is committed with the write set, decided when the rest is. Adds
+     * to the workspace by ws_put; NULL: nothing */
+    void (*record)(struct request *request);
     /* out */
     enum err err;
+    struct stamp seen; /* the greatest stamp that the answer rests on, its own commit included */
     struct fs_result result; /* its memory lives until request_end */
     struct stamp stamp;      /* of the commit, STAMP_ZERO when nothing was written */
     /* private */

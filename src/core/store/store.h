@@ -45,6 +45,8 @@ struct store_options {
     struct version_policy policy;
     bool read_only;     /* look, do not touch: for scrub on a stopped store */
     bool rebuild_index; /* throw the index away and make it again from the log */
+    const struct store_identity *identity; /* store_format: of the volume whose replica it is; NULL:
+                                              a new one */
 };
 
 /* Where things went wrong, for the user. */
