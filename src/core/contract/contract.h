@@ -39,10 +39,9 @@ struct contract {
     enum contract_versions versions;
     enum contract_read read;
     uint32_t replicas;    /* copies of the volume: 1 for local, 2 to GROUP_MAX for strong */
-    uint32_t least;       /* copies that must have a write before it is answered, 1 to replicas: with
-                             fewer in the view, writes wait */
+    uint32_t least;       /* with fewer members in the view, writes wait: 1 to replicas */
     uint64_t failover_ns; /* see group/view.h */
-    uint64_t replace_ns;  /* a replica that was away so long is replaced by a spare node; 0: never */
+    uint64_t replace_ns;  /* a replica away so long is replaced by a spare node; 0: never */
 };
 
 /* Why a text is not a contract. */

@@ -35,7 +35,7 @@ enum object_kind {
     OBJECT_BLOCK = 4,      /* ino; sub: block index in the file */
     OBJECT_ORPHAN = 5,     /* ino 0; sub: the inode that has no name left and awaits reclaim */
     OBJECT_XATTR_DATA = 6, /* as BLOCK; sub: hash of the name | part: a long attribute value */
-    OBJECT_SESSION = 7,    /* ino: a session; sub: one of its slots (see replica/primary/session.h) */
+    OBJECT_SESSION = 7,    /* ino: a session; sub: one of its slots (replica/primary/session.c) */
     OBJECT_KIND_COUNT
 };
 

@@ -43,8 +43,8 @@ struct store_options {
     uint32_t node;
     struct store_limits limits;
     struct version_policy policy;
-    bool read_only;     /* look, do not touch: for scrub on a stopped store */
-    bool rebuild_index; /* throw the index away and make it again from the log */
+    bool read_only;                        /* look, do not touch: for scrub on a stopped store */
+    bool rebuild_index;                    /* throw the index away and make it again from the log */
     const struct store_identity *identity; /* store_format: of the volume whose replica it is; NULL:
                                               a new one */
 };
