@@ -227,6 +227,12 @@ static enum err commit(struct request *request)
     struct write_set writes = ws_write_set(&request->ws);
     if (writes.count == 0)
         return OK;
+    if (request->record) {
+        enum err refused = request->record(request);
+        if (refused)
+            return refused;
+        writes = ws_write_set(&request->ws);
+    }
     if (MUTANT(commit_in_two))
         commit_half(replica, &writes);
     uint64_t lsn;
@@ -244,6 +250,41 @@ static enum err commit(struct request *request)
         err = OK; /* the data is there; only the access time could not be kept */
     }
     return err;
+}
+
+/* --- what an answer rests on --- */
+
+static bool seen_object(void *ctx, const struct object_key *key, struct stamp stamp)
+{
+    struct request *request = ctx;
+    (void)key;
+    /* What is not there may have been deleted by the last record: a deletion is not remembered for
+     * ever. */
+    if (stamp_compare(stamp, STAMP_ZERO) == 0)
+        stamp = store_last_stamp(request->replica->store);
+    if (stamp_compare(stamp, request->seen) > 0)
+        request->seen = stamp;
+    return true;
+}
+
+static bool seen_range(void *ctx, const struct ws_need *range, const struct ws_scan *found)
+{
+    struct request *request = ctx;
+    (void)range;
+    (void)found;
+    request->seen =
+        store_last_stamp(request->replica->store); /* what went out of it left no trace */
+    return false;
+}
+
+static void note_seen(struct request *request)
+{
+    if (!request->track)
+        return;
+    ws_each_read(&request->ws, seen_object, request);
+    ws_each_scan(&request->ws, seen_range, request);
+    if (stamp_compare(request->stamp, request->seen) > 0)
+        request->seen = request->stamp;
 }
 
 /* Undoes the attempt. */
@@ -270,9 +311,9 @@ static bool agreement(struct request *request)
         return coordination(request);
     }
     request->stage = STAGE_END;
-    if (request->err != OK)
-        return true;
-    request->err = commit(request);
+    if (request->err == OK)
+        request->err = commit(request);
+    note_seen(request);
     if (request->err != OK)
         return true;
     if (request->result.again) {
@@ -511,7 +552,7 @@ static void reclaim_step(struct replica *replica)
 
 /* --- making and ending --- */
 
-static enum err make_root(struct replica *replica, uint32_t uid, uint32_t gid)
+enum err replica_make_root(struct replica *replica, uint32_t uid, uint32_t gid)
 {
     struct request request = {0};
     struct object_version root;
@@ -531,9 +572,18 @@ static enum err make_root(struct replica *replica, uint32_t uid, uint32_t gid)
     return err;
 }
 
-enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32_t uid,
-                     uint32_t gid,
-                     struct replica **out) /* lint: parameters-ok: one call at start */
+void replica_catch_up(struct replica *replica)
+{
+    hlc_observe(&replica->clock, store_last_stamp(replica->store));
+    uint64_t last = store_last_ino(replica->store);
+    if (replica->next_ino <= last)
+        replica->next_ino = last + 1;
+    if (replica->next_ino <= FS_ROOT_INO)
+        replica->next_ino = FS_ROOT_INO + 1;
+}
+
+enum err replica_new_member(struct env *env, struct store *store, uint32_t node,
+                            struct replica **out)
 {
     struct replica *replica = calloc(1, sizeof *replica);
     if (!replica)
@@ -543,16 +593,25 @@ enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32
     replica->node = node;
     replica->clock.last = (struct stamp){.time = 0, .node = node};
     replica->started = store_last_stamp(store);
-    hlc_observe(&replica->clock, replica->started);
     replica->volume.salt = store_identity(store)->salt;
-    replica->next_ino = store_last_ino(store) + 1;
-    if (replica->next_ino <= FS_ROOT_INO)
-        replica->next_ino = FS_ROOT_INO + 1;
+    replica_catch_up(replica);
     replica->turn.fire = turn;
     replica->reclaim_turn.fire = reclaim_turn;
     replica->resting_end = &replica->resting;
     replica->waiting_end = &replica->waiting;
-    enum err err = make_root(replica, uid, gid);
+    *out = replica;
+    return OK;
+}
+
+enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32_t uid,
+                     uint32_t gid,
+                     struct replica **out) /* lint: parameters-ok: one call at start */
+{
+    struct replica *replica;
+    enum err err = replica_new_member(env, store, node, &replica);
+    if (err != OK)
+        return err;
+    err = replica_make_root(replica, uid, gid);
     if (err == OK)
         err = store_scan(store, OBJECT_ORPHAN, 0, 0, UINT64_MAX, STAMP_MAX, count_orphan,
                          &replica->status.orphans);
@@ -599,8 +658,10 @@ void request_begin(struct request *request)
     request->ready = true;
     request->durable = request->awaited = request->entered = false;
     request->into = NULL;
+    request->record = NULL;
+    request->track = false;
     request->err = OK;
-    request->stamp = STAMP_ZERO;
+    request->stamp = request->seen = STAMP_ZERO;
     request->attempts = 0;
 }
 

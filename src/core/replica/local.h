@@ -29,12 +29,13 @@ struct request {
     uint8_t *into;   /* FS_READ: where the data goes, op.length bytes */
     void (*done)(struct request *request); /* runs once unless replica_execute returned true */
     void *ctx;
-    /* in, for replica control: what is committed with the write set, decided when the rest is. Adds
-     * to the workspace by ws_put; NULL: nothing */
-    void (*record)(struct request *request);
+    /* in, for replica control, before each commit of the request: adds by ws_put what is committed
+     * with it, or refuses the commit with an error, which ends the request. NULL: nothing to say */
+    enum err (*record)(struct request *request);
+    bool track; /* in: `seen` is wanted */
     /* out */
     enum err err;
-    struct stamp seen; /* the greatest stamp that the answer rests on, its own commit included */
+    struct stamp seen;       /* when tracked: the answer rests on nothing behind it */
     struct fs_result result; /* its memory lives until request_end */
     struct stamp stamp;      /* of the commit, STAMP_ZERO when nothing was written */
     /* private */
@@ -58,6 +59,14 @@ struct request {
  * crash, in the background, in small steps. */
 enum err replica_new(struct env *env, struct store *store, uint32_t node, uint32_t uid,
                      uint32_t gid, struct replica **out);
+/* For one of several replicas: makes no root directory and reclaims nothing by itself. */
+enum err replica_new_member(struct env *env, struct store *store, uint32_t node,
+                            struct replica **out);
+/* Makes the root directory of an empty volume; OK when it is there. */
+enum err replica_make_root(struct replica *replica, uint32_t uid, uint32_t gid);
+/* Another replica has committed records since: stamps and inode numbers go on behind them. */
+void replica_catch_up(struct replica *replica);
+
 /* All requests must have finished. */
 void replica_free(struct replica *replica);
 /* Frees everything at once, as if the process had died; for tests, after the env has dropped all
