@@ -72,6 +72,16 @@ static void on_unmounted(void *ctx)
         close_mount(node);
 }
 
+/* What df(1) shows. */
+static void space(void *ctx, struct env_space *out)
+{
+    const struct node *node = ctx;
+    struct store_status status;
+    store_status(node->store, &status);
+    *out = (struct env_space){.total = status.disk_total,
+                              .available = status.full ? 0 : status.disk_available};
+}
+
 enum err node_mount(struct node *node, const char *dir, struct store_error *error)
 {
     if (node->mount) {
@@ -84,6 +94,7 @@ enum err node_mount(struct node *node, const char *dir, struct store_error *erro
     struct mount_options options = {.dir = dir,
                                     .allow_other = node->allow_other || geteuid() == 0,
                                     .on_unmounted = on_unmounted,
+                                    .space = space,
                                     .ctx = node};
     return mount_open(node->env, node->agent, &options, &node->mount, error);
 }
@@ -228,7 +239,8 @@ static enum err open_volume(struct node *node, bool rebuild_index, struct store_
         err = replica_new(node->env, node->store, 1, geteuid(), getegid(), &node->replica);
     struct agent_limits limits = agent_limits_default();
     if (err == OK)
-        err = agent_new(node->env, node->replica, &limits, &node->agent);
+        err = agent_new(node->env, local_executor_init(&node->executor, node->replica), &limits,
+                        &node->agent);
     return err;
 }
 

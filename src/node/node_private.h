@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "core/agent/agent.h"
+#include "core/agent/local.h"
 #include "core/base/assert.h"
 #include "io/control/control.h"
 #include "io/fuse/mount.h"
@@ -26,6 +27,7 @@ struct node {
     struct env *env;
     struct store *store;
     struct replica *replica;
+    struct local_executor executor;
     struct agent *agent;
     struct mount *mount;
     struct control *control;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * agent.c: references, orphans and limits between a mount and a replica manager.
+ * agent.c: references, orphans and limits between a mount and an executor.
  *
  * Definitions
  *   known    the kernel holds at least one reference: the inode is in `refs` with count > 0
@@ -9,7 +9,7 @@
  *
  * Law
  *   A1  An orphan is reclaimed exactly when it is not known: at once when it never was, else with
- *       its last reference.
+ *       its last reference. Where the executor sees to that, it is never asked for here.
  *   A2  An orphan that got a name again (a link to an O_TMPFILE file) is none any more.
  *   A3  A result is noted before the mount sees it: the kernel cannot forget what has not been
  *       answered.
@@ -39,7 +39,7 @@ struct reclaim {
 
 struct agent {
     struct env *env;
-    struct replica *replica;
+    struct executor *executor;
     struct agent_limits limits;
     struct refs refs;
     struct ref root; /* never counted; who was told of it */
@@ -65,9 +65,14 @@ struct agent_limits agent_limits_default(void)
 
 /* --- back-pressure --- */
 
+static bool has_room(const struct agent *agent)
+{
+    return agent->executor->ops->has_room(agent->executor);
+}
+
 bool agent_ready(const struct agent *agent)
 {
-    return agent->status.in_flight < agent->limits.in_flight && replica_has_room(agent->replica);
+    return agent->status.in_flight < agent->limits.in_flight && has_room(agent);
 }
 
 static void room(void *ctx);
@@ -78,9 +83,9 @@ static void tell_ready(struct agent *agent)
     if (!agent->ready)
         return;
     if (!agent_ready(agent)) {
-        if (!replica_has_room(agent->replica) && !agent->room_asked) {
+        if (!has_room(agent) && !agent->room_asked) {
             agent->room_asked = true;
-            store_on_room(replica_store(agent->replica), room, agent);
+            agent->executor->ops->on_room(agent->executor, room, agent);
         }
         return;
     }
@@ -139,6 +144,8 @@ static void queue_grow(struct agent *agent)
 
 static void want_reclaim(struct agent *agent, uint64_t ino)
 {
+    if (agent->executor->reclaims)
+        return;
     if (agent->queue_count == agent->queue_size)
         queue_grow(agent);
     agent->queue[(agent->queue_first + agent->queue_count++) & (agent->queue_size - 1)] = ino;
@@ -182,7 +189,7 @@ static void reclaim_start(struct agent *agent)
     slot->request.op.cred.checked = true;
     slot->request.done = reclaim_done;
     slot->request.ctx = slot;
-    if (replica_execute(agent->replica, &slot->request))
+    if (agent->executor->ops->execute(agent->executor, &slot->request))
         reclaim_finished(agent, slot);
 }
 
@@ -386,7 +393,7 @@ static void enter(struct agent *agent, struct request *request)
 bool agent_execute(struct agent *agent, struct request *request)
 {
     enter(agent, request);
-    if (!replica_execute(agent->replica, request))
+    if (!agent->executor->ops->execute(agent->executor, request))
         return false;
     leave(agent, request);
     return true;
@@ -395,7 +402,7 @@ bool agent_execute(struct agent *agent, struct request *request)
 bool agent_sync(struct agent *agent, struct request *request)
 {
     enter(agent, request);
-    if (!replica_sync(agent->replica, request))
+    if (!agent->executor->ops->sync(agent->executor, request))
         return false;
     leave(agent, request);
     return true;
@@ -403,7 +410,7 @@ bool agent_sync(struct agent *agent, struct request *request)
 
 /* --- making and ending --- */
 
-enum err agent_new(struct env *env, struct replica *replica, const struct agent_limits *limits,
+enum err agent_new(struct env *env, struct executor *executor, const struct agent_limits *limits,
                    struct agent **out)
 {
     INVARIANT(limits->in_flight > 0 && limits->reclaims > 0);
@@ -415,7 +422,7 @@ enum err agent_new(struct env *env, struct replica *replica, const struct agent_
         return ERR_NOMEM;
     }
     agent->env = env;
-    agent->replica = replica;
+    agent->executor = executor;
     agent->limits = *limits;
     agent->turn.fire = turn;
     agent->slots = slots;
@@ -463,12 +470,12 @@ void agent_drain(struct agent *agent, void (*done)(void *ctx), void *ctx)
 
 uint64_t agent_new_ino(struct agent *agent)
 {
-    return replica_new_ino(agent->replica);
+    return agent->executor->ops->new_ino(agent->executor);
 }
 
-struct replica *agent_replica(struct agent *agent)
+bool agent_knows(const struct agent *agent, uint64_t ino)
 {
-    return agent->replica;
+    return ino == FS_ROOT_INO || refs_find(&agent->refs, ino) != NULL;
 }
 
 void agent_status(const struct agent *agent, struct agent_status *out)

@@ -2,7 +2,7 @@
  *
  * agent.h: the file service agent: the client side of one volume.
  *
- * A mount hands its requests to the agent, the agent to the replica manager. Between the two it
+ * A mount hands its requests to the agent, the agent to an executor. Between the two it
  * knows which inodes the kernel holds on to and what is left to do when it lets go of the last
  * reference, and it sets the limit on what is under way at once.
  *
@@ -13,7 +13,7 @@
 #ifndef PACTFS_AGENT_AGENT_H
 #define PACTFS_AGENT_AGENT_H
 
-#include "core/replica/local.h"
+#include "core/agent/executor.h"
 
 struct agent;
 
@@ -23,8 +23,8 @@ struct agent_limits {
 };
 struct agent_limits agent_limits_default(void);
 
-/* Env and replica stay the caller's and must outlive the agent. NOMEM. */
-enum err agent_new(struct env *env, struct replica *replica, const struct agent_limits *limits,
+/* Env and executor stay the caller's and must outlive the agent. NOMEM. */
+enum err agent_new(struct env *env, struct executor *executor, const struct agent_limits *limits,
                    struct agent **out);
 /* Nothing may be under way: see agent_drain. */
 void agent_free(struct agent *agent);
@@ -32,7 +32,7 @@ void agent_free(struct agent *agent);
  * jobs. Requests that were under way are the caller's: request_abandon each of them. */
 void agent_abandon(struct agent *agent);
 
-/* Runs a request: as replica_execute, of which it keeps the contract. request->done must be set
+/* Runs a request: as replica_execute (replica/local.h), of which it keeps the contract. request->done must be set
  * even when it may finish at once; request->ctx is the caller's. */
 bool agent_execute(struct agent *agent, struct request *request);
 /* As replica_sync. */
@@ -72,8 +72,10 @@ void agent_forget_all(struct agent *agent);
  * before it returns. Call agent_forget_all first. */
 void agent_drain(struct agent *agent, void (*done)(void *ctx), void *ctx);
 
+/* For the operation that makes one; 0: who executes takes a number. */
 uint64_t agent_new_ino(struct agent *agent);
-struct replica *agent_replica(struct agent *agent);
+/* Does the kernel hold a reference? Always of the root. */
+bool agent_knows(const struct agent *agent, uint64_t ino);
 
 struct agent_status {
     uint64_t requests;  /* since start */

@@ -27,6 +27,8 @@ struct mount_options {
     /* Somebody else unmounted it, or the connection broke. Runs once, on the loop, unless
      * mount_close was called before; the mount is no longer usable and must be closed. */
     void (*on_unmounted)(void *ctx);
+    /* For statfs(2): the size of the disk under the volume and what is left of it. NULL: zero. */
+    void (*space)(void *ctx, struct env_space *out);
     void *ctx;
 };
 

@@ -109,10 +109,10 @@ void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
     (void)ino;
     struct mount *mount = fuse_req_userdata(req);
-    struct store_status status;
-    store_status(replica_store(agent_replica(mount->agent)), &status);
-    uint64_t available = status.full ? 0 : status.disk_available / CHUNK_SIZE;
-    uint64_t total = status.disk_total / CHUNK_SIZE;
+    struct env_space space = {0};
+    if (mount->options.space)
+        mount->options.space(mount->options.ctx, &space);
+    uint64_t available = space.available / CHUNK_SIZE, total = space.total / CHUNK_SIZE;
     struct statvfs out = {
         .f_bsize = CHUNK_SIZE,
         .f_frsize = CHUNK_SIZE,

@@ -26,6 +26,7 @@
 #define PACTFS_SIM_VOLUME_H
 
 #include "core/agent/agent.h"
+#include "core/agent/local.h"
 #include "sim/run/system.h"
 
 #define VOLUME_NODE  3u
@@ -74,6 +75,7 @@ struct volume {
     struct env *env; /* of the living process, or NULL */
     struct store *store;
     struct replica *replica;
+    struct local_executor executor;
     struct agent *agent;
     struct store_options options;
     uint64_t pad; /* bytes that values are made longer by, at most */

@@ -144,7 +144,7 @@ static enum err open_all(struct volume *v, struct store_error *error)
     if (!err && !sim_crashed(v->env))
         err = replica_new(v->env, v->store, VOLUME_NODE, 0, 0, &v->replica);
     if (!err && !sim_crashed(v->env))
-        err = agent_new(v->env, v->replica, &limits, &v->agent);
+        err = agent_new(v->env, local_executor_init(&v->executor, v->replica), &limits, &v->agent);
     return sim_crashed(v->env) ? ERR_CRASHED : err;
 }
 

@@ -13,16 +13,21 @@
 #include <cmocka.h>
 
 #include "core/agent/agent.h"
+#include "core/agent/local.h"
 #include "fixture.h"
 
 #define SECOND UINT64_C(1000000000)
+
+/* Of the one agent that a test has. */
+static struct local_executor local;
 
 static struct agent *agent_over(struct fixture *f, uint32_t in_flight)
 {
     struct agent_limits limits = agent_limits_default();
     struct agent *agent;
     limits.in_flight = in_flight;
-    assert_int_equal(agent_new(f->env, f->replica, &limits, &agent), OK);
+    struct executor *executor = local_executor_init(&local, f->replica);
+    assert_int_equal(agent_new(f->env, executor, &limits, &agent), OK);
     return agent;
 }
 
@@ -114,6 +119,30 @@ static void an_unknown_orphan_goes_at_once(void **state)
     unlink_by(&f, agent, "a");
     sim_advance(f.sim, SECOND);
     assert_false(exists(&f, ino));
+    finish(&f, agent);
+    fixture_free(&f);
+}
+
+static void what_others_reclaim_is_left_to_them(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct agent_status status;
+    fixture_new(&f, NULL);
+    struct agent *agent = agent_over(&f, 16);
+    local.executor.reclaims = true;
+    uint64_t known = fixture_make(&f, FS_ROOT_INO, "a"), unknown = fixture_make(&f, 1, "b");
+    agent_ref(agent, known);
+    assert_true(agent_knows(agent, known) && agent_knows(agent, FS_ROOT_INO));
+    assert_false(agent_knows(agent, unknown));
+    unlink_by(&f, agent, "a");
+    unlink_by(&f, agent, "b");
+    agent_forget(agent, known, 1);
+    sim_advance(f.sim, SECOND);
+    assert_false(agent_knows(agent, known));
+    assert_true(exists(&f, known) && exists(&f, unknown));
+    agent_status(agent, &status);
+    assert_int_equal(status.orphans, 0);
     finish(&f, agent);
     fixture_free(&f);
 }
@@ -345,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_last_reference_reclaims),
         cmocka_unit_test(an_unknown_orphan_goes_at_once),
+        cmocka_unit_test(what_others_reclaim_is_left_to_them),
         cmocka_unit_test(a_replaced_file_goes_too),
         cmocka_unit_test(tmpfiles),
         cmocka_unit_test(unmounting_lets_go_of_everything),
