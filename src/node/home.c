@@ -50,6 +50,11 @@ static bool ours(const char *name)
     return false;
 }
 
+static bool of_a_cell(const char *name)
+{
+    return strcmp(name, "cell.json") == 0 || strcmp(name, "making") == 0;
+}
+
 /* Looks through a directory: a volume, only what an interrupted start leaves, or something else. */
 static enum err look_inside(DIR *dir, const char *path, enum home_kind *kind,
                             struct store_error *error)
@@ -62,6 +67,8 @@ static enum err look_inside(DIR *dir, const char *path, enum home_kind *kind,
             continue;
         if (strcmp(entry->d_name, "volume") == 0)
             *kind = HOME_VOLUME;
+        else if (of_a_cell(entry->d_name))
+            *kind = HOME_CELL;
         else if (strcmp(entry->d_name, "lock") == 0)
             locked = true;
         else if (!ours(entry->d_name))
@@ -71,7 +78,7 @@ static enum err look_inside(DIR *dir, const char *path, enum home_kind *kind,
     }
     if (!locked && !foreign[0])
         memcpy(foreign, early, sizeof foreign);
-    if (*kind == HOME_VOLUME || !foreign[0])
+    if (*kind != HOME_EMPTY || !foreign[0])
         return OK;
     return refuse(error, ERR_NOT_A_STORE,
                   "%.200s is not a PactFS home: it holds '%.100s' and no volume. Name an empty or "
@@ -94,6 +101,30 @@ enum err home_inspect(const char *path, enum home_kind *kind, struct store_error
     enum err err = look_inside(dir, path, kind, error);
     closedir(dir);
     return err;
+}
+
+/* Is what is there of the kind that the caller can use? */
+static enum err fits(const struct home_open_options *options, const char *path, enum home_kind kind,
+                     struct store_error *error)
+{
+    if (kind == HOME_MISSING && !options->create && !options->cell)
+        return refuse(error, ERR_NOENT,
+                      "there is no PactFS home at %.300s. Start one with: pactfs up '%.100s'", path,
+                      path);
+    if (kind == HOME_MISSING && !options->create)
+        return refuse(error, ERR_NOENT,
+                      "there is no PactFS home at %.300s. Make a cell with: pactfs init", path);
+    if (kind == HOME_CELL && !options->cell)
+        return refuse(error, ERR_NOT_A_STORE,
+                      "%.300s is the home of a machine in a cell. Start it with: pactfs serve "
+                      "'%.100s'",
+                      path, path);
+    if (kind == HOME_VOLUME && options->cell)
+        return refuse(error, ERR_NOT_A_STORE,
+                      "%.300s is the home of a volume of its own. Name another directory.", path);
+    if (kind == HOME_EMPTY && !options->create)
+        return refuse(error, ERR_NOT_A_STORE, "%.300s holds no volume.", path);
+    return OK;
 }
 
 static enum err make_directory(struct home *home, struct store_error *error)
@@ -157,13 +188,8 @@ enum err home_open(const struct home_open_options *options, struct home *home,
     enum err err = home_inspect(home->path, &kind, error);
     if (err != OK)
         return err;
-    if (kind == HOME_MISSING && !options->create)
-        return refuse(error, ERR_NOENT,
-                      "there is no PactFS home at %.300s. Start one with: pactfs up '%.100s'",
-                      home->path, home->path);
-    if (kind != HOME_VOLUME && !options->create)
-        return refuse(error, ERR_NOT_A_STORE, "%.300s holds no volume.", home->path);
-    if (kind == HOME_MISSING)
+    err = fits(options, home->path, kind, error);
+    if (err == OK && kind == HOME_MISSING)
         err = make_directory(home, error);
     if (err != OK)
         return err;

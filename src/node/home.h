@@ -9,6 +9,15 @@
  *     HOME/state.json  what runs there, for people and scripts: pid, mount, since when
  *     HOME/log, log.1  what the node had to say; 4 MiB each at most
  *
+ * The home of a machine in a cell has instead of volume/ and contract:
+ *
+ *     HOME/cell.json   the cell, as this machine knows it (cell/cell_file.h)
+ *     HOME/tls/        its certificates and keys (io/tls/identity.h)
+ *     HOME/registry/   the registry's data, on nodes that keep it
+ *     HOME/volumes/    by UUID: the stores of its replicas, and what the cell says of each
+ *     HOME/mounts/     the mounts made from here
+ *     HOME/making      only while init or join is under way, or was cut off
+ *
  * Law
  *   H1  Nothing in a home changes while another process holds its lock.
  *   H2  A directory that is not a home is never changed.
@@ -31,6 +40,7 @@ enum home_kind {
     HOME_MISSING, /* there is nothing of that name */
     HOME_EMPTY,   /* an empty directory, or one where making a volume was interrupted */
     HOME_VOLUME,  /* a home with a volume */
+    HOME_CELL,    /* of a machine in a cell, whole or half made */
 };
 
 /* What is at `path`, without changing it. NOT_A_STORE when it is something else; ACCES, IO. */
@@ -46,6 +56,7 @@ struct home {
 struct home_open_options {
     const char *path; /* absolute */
     bool create;      /* make the directory when it is missing (its parent must exist) */
+    bool cell;        /* HOME_CELL, or what may become one; otherwise the same of HOME_VOLUME */
     bool read_only;   /* change nothing: no lock file is made */
 };
 

@@ -3,6 +3,8 @@
  * journal.c: what the node has to say. In the foreground it goes to stderr; in the background to
  * HOME/log, which moves to log.1 when it is JOURNAL_MAX long, so that both together are bounded.
  */
+#include "node/journal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -11,8 +13,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-#include "node/node_private.h"
 
 #define JOURNAL_MAX (4 << 20)
 
@@ -42,20 +42,20 @@ static int redirect(int home_fd)
     return failed ? -1 : 0;
 }
 
-enum err journal_open(struct node *node, struct store_error *error)
+enum err journal_open(const struct home *home, bool background, struct store_error *error)
 {
-    if (!node->background || redirect(node->home.fd) == 0)
+    if (!background || redirect(home->fd) == 0)
         return OK;
-    snprintf(error->text, sizeof error->text, "cannot write the log in %.300s: %s.",
-             node->home.path, strerror(errno));
+    snprintf(error->text, sizeof error->text, "cannot write the log in %.300s: %s.", home->path,
+             strerror(errno));
     return err_from_errno(errno);
 }
 
-void journal_rotate(struct node *node)
+void journal_rotate(const struct home *home, bool background)
 {
     struct stat st;
-    if (!node->background || fstat(STDERR_FILENO, &st) != 0 || st.st_size < JOURNAL_MAX)
+    if (!background || fstat(STDERR_FILENO, &st) != 0 || st.st_size < JOURNAL_MAX)
         return;
-    if (renameat(node->home.fd, "log", node->home.fd, "log.1") == 0 && redirect(node->home.fd) != 0)
+    if (renameat(home->fd, "log", home->fd, "log.1") == 0 && redirect(home->fd) != 0)
         journal("cannot begin a new log: %s", strerror(errno));
 }

@@ -207,7 +207,8 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static void keep_house(uv_timer_t *timer)
 {
-    journal_rotate(timer->data);
+    struct node *node = timer->data;
+    journal_rotate(&node->home, node->background);
 }
 
 static void open_loop(struct node *node)
@@ -269,7 +270,7 @@ static enum err start(struct node *node, const struct node_options *options,
     if (err == OK)
         err = home_open(&home, &node->home, error);
     if (err == OK)
-        err = journal_open(node, error);
+        err = journal_open(&node->home, node->background, error);
     if (err == OK)
         err = open_volume(node, options->rebuild_index, error);
     if (err == OK)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * node_private.h: what node.c, requests.c and journal.c share.
+ * node_private.h: what node.c and requests.c share.
  */
 #ifndef PACTFS_NODE_NODE_PRIVATE_H
 #define PACTFS_NODE_NODE_PRIVATE_H
@@ -14,6 +14,7 @@
 #include "io/control/control.h"
 #include "io/fuse/mount.h"
 #include "node/home.h"
+#include "node/journal.h"
 #include "node/node.h"
 
 #define NODE_WAITERS 32u /* stop requests that wait for the end */
@@ -44,12 +45,6 @@ struct node {
     uint64_t cache; /* bytes of the index that may stay in memory */
     int exit_code;
 };
-
-/* journal.c: HOME/log, bounded. */
-enum err journal_open(struct node *node, struct store_error *error);
-void journal_rotate(struct node *node); /* when it has grown too long */
-__attribute__((format(printf, 1, 2))) void journal(const char *format,
-                                                   ...); /* one line, with the time */
 
 /* requests.c: answers one line of the control socket. */
 void node_request(void *ctx, struct control_peer *peer, char *line, size_t len);
