@@ -23,8 +23,9 @@
 #include "core/group/view.h"
 #include "core/store/store.h"
 
-#define RECORD_NAME_MAX 64u  /* bytes of a name of a node or volume, with its NUL */
-#define RECORD_ADDR_MAX 256u /* "host:port", with its NUL */
+#define RECORD_NAME_MAX  64u    /* bytes of a name of a cell, node or volume, with its NUL */
+#define RECORD_ADDR_MAX  256u   /* "host:port", with its NUL: printable ASCII without blanks */
+#define RECORD_NODE_LAST 65535u /* the greatest number of a node; the least is 1 */
 
 enum node_role { ROLE_NODE = 1, ROLE_CLIENT = 2, ROLE_ADMINISTRATOR = 3 };
 
@@ -69,11 +70,12 @@ const char *record_key_text(char *key, const char *kind, const char *text);
 /* False: not 32 hexadecimal digits. */
 bool record_uuid(const char *text, uint8_t uuid[16]);
 void record_uuid_print(const uint8_t uuid[16], char out[33]);
-/* Letters, digits, '-', '_', '.'; 1 to RECORD_NAME_MAX - 1; not beginning with '-' or '.'. */
+/* ASCII letters, digits, '-', '_', '.'; 1 to RECORD_NAME_MAX - 1; not beginning with '-' or '.'. */
 bool record_name_sound(const char *name);
 
-/* Encoding: bytes in arena memory. Decoding: DECODE for anything that breaks a limit; bytes fields
- * point into `value`. */
+/* Encoding: bytes in arena memory; what is given must keep to the limits above. Decoding: DECODE for
+ * anything that breaks one, and then *out is as it was; record_volume's contract (at most
+ * CONTRACT_TEXT_MAX bytes; not read here) lies in arena memory. */
 struct bytes record_encode_cell(const struct record_cell *cell, struct arena *arena);
 enum err record_decode_cell(struct bytes value, struct record_cell *out);
 struct bytes record_encode_node(const struct record_node *node, struct arena *arena);
