@@ -118,11 +118,9 @@ static void volume_free(struct system *system)
     struct env *clients = sim_env(system->run->sim);
     clients->ops->timer_stop(clients, &v->start_timer);
     volume_bury(v);
-    for (uint32_t i = 0; i < SCENARIO_CLIENTS_MAX; i++) {
-        request_abandon(&v->slots[i].request);
-        free(v->slots[i].into);
-    }
-    free(v->files);
+    for (uint32_t i = 0; i < SCENARIO_CLIENTS_MAX; i++)
+        deed_free(&v->slots[i].deed);
+    acts_end(&v->acts);
     sim_disk_free(v->disk);
     free(v);
 }
@@ -134,12 +132,12 @@ static struct system *make(struct run *run)
     v->system = (struct system){&system_volume, run};
     v->disk = sim_disk_new();
     v->options = (struct store_options){.path = VOLUME_PATH, .node = VOLUME_NODE};
-    v->pad = option(run->scenario, "pad", 0);
+    acts_begin(&v->acts, run, option(run->scenario, "pad", 0));
     set_limits(v, run->scenario);
-    v->files = calloc(run->scenario->keys + 1, sizeof *v->files);
-    INVARIANT(v->files != NULL);
-    for (uint32_t i = 0; i < SCENARIO_CLIENTS_MAX; i++)
+    for (uint32_t i = 0; i < SCENARIO_CLIENTS_MAX; i++) {
         v->slots[i].volume = v;
+        v->slots[i].deed.acts = &v->acts;
+    }
     if (volume_begin(v))
         return &v->system;
     volume_free(&v->system);

@@ -7,8 +7,6 @@
  *   up       the store is open and requests are carried out
  *   held     a fault keeps the node down; its end starts it again
  *   slot     one client's transaction under way
- *   text     what is written for a value: a unit of TEXT_UNIT bytes, repeated, so that parts of two
- *            writes in one read show
  *
  * Law
  *   O1  What a client asks for reaches the process by a timer of its node: a process that stands
@@ -27,37 +25,26 @@
 
 #include "core/agent/agent.h"
 #include "core/agent/local.h"
+#include "sim/acts/acts.h"
 #include "sim/run/system.h"
 
 #define VOLUME_NODE  3u
 #define VOLUME_PATH  "/volume"
 #define VOLUME_HELD  32u /* references that the kernel holds, at most */
 #define VOLUME_FLIPS 64u
-#define TEXT_UNIT    16u
-#define TEXT_LEAST   (2 * TEXT_UNIT) /* of a register and a file */
 
 struct volume;
 
 struct volume_slot {
-    struct request request; /* comes first */
+    struct deed deed; /* comes first */
     struct env_timer arrival;
     struct volume *volume;
     struct volume_slot *next; /* of those that wait for room */
-    uint32_t txn;
-    bool busy;     /* the transaction is under way */
-    bool begun;    /* the process has heard of it */
-    bool durable;  /* it is answered only when it is durable */
-    bool settling; /* its answer is a fault, which is being made durable */
+    bool busy;                /* the transaction is under way */
+    bool begun;               /* the process has heard of it */
+    bool durable;             /* it is answered only when it is durable */
+    bool settling;            /* its answer is a fault, which is being made durable */
     uint8_t fault;
-    uint64_t want; /* bytes or entries asked for; more are, when that was not all */
-    uint8_t *into;
-    size_t into_room;
-    struct payload *payload;
-};
-
-/* A key that is a file or a directory of its own (all but trees). */
-struct volume_file {
-    uint64_t ino, size; /* size: as last seen */
 };
 
 struct volume_flip {
@@ -78,7 +65,6 @@ struct volume {
     struct local_executor executor;
     struct agent *agent;
     struct store_options options;
-    uint64_t pad; /* bytes that values are made longer by, at most */
     bool up, held;
     bool restart;                 /* the process is to die and start again: its store has failed */
     bool disk_erred;              /* since the last power cut */
@@ -88,7 +74,7 @@ struct volume {
     struct volume_slot slots[SCENARIO_CLIENTS_MAX];
     struct volume_slot *waiting; /* for room */
     bool room_asked;
-    struct volume_file *files; /* one a key */
+    struct acts acts;
     uint64_t held_inos[VOLUME_HELD];
     uint32_t held_at;
     uint64_t down_inos; /* numbers of inodes that were asked for while it was down */
@@ -136,33 +122,6 @@ void volume_drop_all(struct volume *volume);
 bool volume_make_files(struct volume *volume);
 /* Runs a request of the system's own to its end, the world with it. */
 enum err volume_do(struct volume *volume, struct request *request);
-
-/* --- volume_ops.c: from acts to operations --- */
-
-#define LIST_MOST 1048576u /* bytes that one operation reads */
-
-struct run *slot_run(const struct volume_slot *slot);
-struct history *slot_history(const struct volume_slot *slot);
-struct history_act *slot_act(const struct volume_slot *slot);
-bool slot_is_tree(const struct volume_slot *slot);
-/* The key's file or directory (not of a tree). */
-struct volume_file *slot_file(const struct volume_slot *slot);
-/* Bytes of the text in the file with this inode number. */
-uint32_t slot_length(const struct volume *volume, uint64_t ino);
-/* Fills the request's operation from the act, which is no sync. */
-void slot_operation(struct volume_slot *slot);
-void slot_drop_payload(struct volume_slot *slot);
-
-/* --- volume_text.c: values as bytes --- */
-
-/* Fills `len` bytes, a multiple of TEXT_UNIT. */
-void text_fill(const char *value, uint8_t *out, size_t len);
-/* The value of such bytes: VALUE_NONE when there are none; what is mixed gives a value that says
- * so, which nobody wrote. */
-uint32_t text_value(struct history *history, const uint8_t *data, size_t len);
-/* A line of a list, of so many units; the values of a list's bytes, at most `room`. */
-void line_fill(const char *value, uint8_t *out, uint32_t units);
-uint32_t line_values(struct history *history, struct bytes bytes, uint32_t *values, uint32_t room);
 
 /* --- volume_rot.c --- */
 

@@ -48,7 +48,7 @@ void volume_bury(struct volume *v)
     volume_rot_abandon(v);
     for (uint32_t i = 0; i < SCENARIO_CLIENTS_MAX; i++)
         if (v->slots[i].begun)
-            request_abandon(&v->slots[i].request);
+            request_abandon(&v->slots[i].deed.request);
     if (v->store)
         store_abandon(v->store);
     v->agent = NULL;

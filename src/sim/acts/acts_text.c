@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * volume_text.c: values as bytes in files. A unit is the value's text, and in lists how many units
+ * acts_text.c: values as bytes in files. A unit is the value's text, and in lists how many units
  * the line has, padded with blanks, and a line feed.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "sim/volume/volume.h"
+#include "sim/acts/acts.h"
 
 static void unit_make(char unit[TEXT_UNIT + 1], const char *value, uint32_t units)
 {
