@@ -73,8 +73,8 @@ void record_uuid_print(const uint8_t uuid[16], char out[33]);
 /* ASCII letters, digits, '-', '_', '.'; 1 to RECORD_NAME_MAX - 1; not beginning with '-' or '.'. */
 bool record_name_sound(const char *name);
 
-/* Encoding: bytes in arena memory; what is given must keep to the limits above. Decoding: DECODE for
- * anything that breaks one, and then *out is as it was; record_volume's contract (at most
+/* Encoding: bytes in arena memory; what is given must keep to the limits above. Decoding: DECODE
+ * for anything that breaks one, and then *out is as it was; record_volume's contract (at most
  * CONTRACT_TEXT_MAX bytes; not read here) lies in arena memory. */
 struct bytes record_encode_cell(const struct record_cell *cell, struct arena *arena);
 enum err record_decode_cell(struct bytes value, struct record_cell *out);

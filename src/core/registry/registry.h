@@ -17,16 +17,19 @@
  *       which it sees each key that there is once more, as if just changed (then `caught_up`). It
  *       begins so, too.
  *   Y5  A leased key is deleted when the registry did not hear of the process that wrote it for
- *       registry->lease_ns, and at once when that process closes its registry.
+ *       registry->lease_ns, and at once when that process closes its registry. (Who was cut off
+ *       for so long sees by a watch that its keys are gone, and writes them anew.)
  */
 #ifndef PACTFS_REGISTRY_REGISTRY_H
 #define PACTFS_REGISTRY_REGISTRY_H
 
 #include "core/env/env.h"
 
-#define REGISTRY_KEY_MAX     255u    /* printable ASCII */
-#define REGISTRY_VALUE_MAX   262144u /* bytes */
-#define REGISTRY_CHANGES_MAX 64u     /* conditions, and puts and deletes, of one change */
+#define REGISTRY_KEY_MAX     255u        /* printable ASCII, without blanks; at least one */
+#define REGISTRY_VALUE_MAX   262144u     /* bytes */
+#define REGISTRY_CHANGES_MAX 64u         /* conditions, and puts and deletes, of one change */
+#define REGISTRY_CHANGE_MAX  (1u << 20)  /* bytes of all keys and values of one change */
+#define REGISTRY_READ_MAX    (64u << 20) /* bytes of all keys and values of one read */
 
 struct registry;
 
@@ -64,7 +67,7 @@ struct registry_write {
 struct registry_change {
     const struct registry_condition *conditions; /* all arrays and what they name are copied */
     size_t condition_count;
-    const struct registry_write *writes;
+    const struct registry_write *writes; /* each key at most once, else LIMIT */
     size_t write_count;
     void (*done)(struct registry_change *change);
     void *ctx;
@@ -94,7 +97,7 @@ struct registry_ops {
 };
 
 struct registry {
-    const struct registry_ops *ops;
+    const struct registry_ops *ops; /* any of them may be called from done, changed, lost, ... */
     uint64_t deadline_ns, lease_ns;
 };
 
