@@ -16,7 +16,7 @@ import sys
 
 HEADERS = {
     'assert.h', 'errno.h', 'inttypes.h', 'limits.h', 'stdarg.h', 'stdbool.h', 'stddef.h', 'stdint.h', 'stdio.h',
-    'stdlib.h', 'string.h', 'xxhash.h', 'protobuf-c/protobuf-c.h', 'pactfs.pb-c.h', 'registry.pb-c.h',
+    'stdlib.h', 'string.h', 'xxhash.h', 'protobuf-c/protobuf-c.h', 'pactfs.pb-c.h', 'wire.pb-c.h', 'registry.pb-c.h',
     'bsd/sys/tree.h',  # macros only
     'sys/stat.h', 'sys/types.h',  # S_IF* and types; a call would show in the symbols
 }

@@ -14,7 +14,11 @@
  * Law
  *   M1  wire_decode(wire_encode(m)) gives m; whatever bytes it is given, it reads none outside
  *       them, and answers DECODE rather than a message that breaks a limit stated here.
- *   M2  A decoded message points into the bytes it was decoded from and into the arena.
+ *   M2  A decoded message points into the bytes it was decoded from and into the arena, of which it
+ *       takes no more than the head is long and a few MiB, whatever the head says.
+ *   M3  What decodes may be handed on as it is: an operation to fs_apply, a result to a mount, a
+ *       view (sound), lists in their order. It is not known to be true, nor that the sender may say
+ *       it.
  */
 #ifndef PACTFS_WIRE_MESSAGE_H
 #define PACTFS_WIRE_MESSAGE_H
@@ -33,6 +37,9 @@
 #define WIRE_ENTRIES_MAX 8192u /* of a directory listing, keys, leaves or holds in one message */
 #define WIRE_GROUPS_MAX  65536u
 #define WIRE_TEXT_MAX    (1u << 20) /* bytes of a call's text */
+#if WIRE_VERSION > 1
+#define WIRE_NEWEST 100u /* a field that version 1 does not know: WIRE_VERSION, in each head */
+#endif
 
 enum message_kind {
     /* between an agent and the replica managers of its volume */
@@ -73,6 +80,10 @@ enum message_kind {
     /* between any two: the node's own business */
     MESSAGE_CALL = 96, /* `text`: a question in JSON -> ANSWER with its `serial` */
     MESSAGE_ANSWER,
+#if WIRE_VERSION > 1
+    MESSAGE_GREETING, /* what the next version may have and version 1 does not know; for tests of
+                         two versions. No answer. */
+#endif
 };
 
 /* A leaf of the hash tree over a snapshot: the objects from the end of the one before it up to and
@@ -90,7 +101,10 @@ struct message_name {
 
 struct message {
     enum message_kind kind;
-    uint32_t version;   /* of the sender; set by decode */
+    uint32_t version; /* of the sender; set by decode */
+#if WIRE_VERSION > 1
+    uint32_t newest; /* likewise, from the field WIRE_NEWEST; 0 from version 1 */
+#endif
     uint8_t volume[16]; /* which volume; zero: none */
     uint64_t number;    /* of the sender's view; 0: it knows none */
     uint64_t session, serial;
@@ -101,7 +115,8 @@ struct message {
     struct view view; /* MOVED, HEARTBEAT, TAKE_OVER; number 0: none */
     struct stamp stamp, before, last;
     struct object_key from, to;
-    struct fs_op op;         /* REQUEST; op.owner is not sent; value of FS_WRITE is the payload */
+    struct fs_op op; /* REQUEST; owner is not sent, nor new_ino: whoever executes takes a number;
+                        value of FS_WRITE is the payload */
     struct fs_result result; /* REPLY; pieces are not sent: the bytes are the payload */
     const uint64_t *inos;    /* HOLDS, HELD: `ino_count` */
     uint32_t ino_count;
@@ -119,18 +134,23 @@ struct message {
  * whose payload has to be op.value). */
 struct bytes wire_encode(const struct message *message, struct arena *arena);
 
-/* DECODE: not a message, or one that breaks a limit; NOTSUP: of a version older than WIRE_OLDEST, or
- * a kind that is not known (out->kind and out->version are set). */
+/* DECODE: not a message, or one that breaks a limit; NOTSUP: of a version older than WIRE_OLDEST,
+ * or a kind that is not known (out->kind and out->version are set). */
 enum err wire_decode(struct bytes bytes, struct arena *arena, struct message *out);
 
 /* Encodes, and sends head and payload as one message. As net_ops.send. */
 enum err wire_send(struct net *net, uint32_t to, const struct message *message,
                    const struct env_iov *payload, int count, struct arena *arena);
 
+/* Whether the reply to an operation has to be kept: not when the operation only reads (but for
+ * access times), then it is executed again. */
+bool wire_keeps(const struct fs_op *op);
 /* What is kept of a reply, to be given again: a value of at most OBJECT_VALUE_MAX bytes in arena
- * memory. Operations that only read are not kept. */
+ * memory. The result is that of an operation which wire_keeps: it has no entries, and no value
+ * longer than a symbolic link's target. */
 struct bytes wire_keep_reply(uint64_t serial, enum err err, const struct fs_result *result,
                              struct arena *arena);
+/* DECODE: not what wire_keep_reply made. The result points into the arena. */
 enum err wire_kept_reply(struct bytes value, struct arena *arena, uint64_t *serial, enum err *err,
                          struct fs_result *result);
 
