@@ -278,6 +278,11 @@ enum err home_contract(const char *path, struct contract *contract, struct store
     if (got < 0)
         return refuse_errno(error, "cannot read the contract in", path);
     enum err err = contract_parse((struct bytes){(uint8_t *)text, (size_t)got}, contract, &fault);
+    if (err == OK && contract->preset != PRESET_LOCAL)
+        return refuse(error, ERR_CONTRACT,
+                      "%.120s/contract: preset = %s keeps copies on several machines, and this "
+                      "home is of one; make such a volume in a cell with pactfs volume create",
+                      path, contract_preset_name(contract->preset));
     if (err == OK)
         return OK;
     return refuse(error, err, "%.120s/contract, line %u: %.330s", path, fault.line, fault.text);

@@ -1,215 +1,128 @@
 /* SPDX-License-Identifier: MIT
  *
- * contract.c: reading and refusing contracts. What is legal is one table: a key, the value that is
- * true of this version (NULL: the key has nothing to say yet), and why anything else is refused.
+ * contract.c: contracts as values: presets, printing, and which may follow which.
  */
 #include "core/contract/contract.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "core/contract/nearest.h"
+#include "core/contract/duration.h"
+#include "core/contract/rules.h"
 
-#define WORD_MAX 128u
+static const char *const presets[] = {[PRESET_LOCAL] = "local", [PRESET_STRONG] = "strong"};
 
-struct rule {
-    const char *key, *legal, *reason;
-};
-
-static const struct rule rules[] = {
-    {"preset", "local", "this version keeps one copy of a volume on one node"},
-    {"replicate", "primary", "there is one copy, and it is the primary"},
-    {"read", "primary", "there is one copy to read"},
-    {"write", "primary", "there is one copy to write"},
-    {"share", "unix", "a read returns the latest write; other sharing semantics are not built yet"},
-    {"access", "cache", "the kernel of the one mount caches what it reads"},
-    {"cache", "write-back", "the kernel of the one mount writes back what programs wrote"},
-    {"versions", "none", "only the newest version of a file is kept"},
-    {"server", "stateful", "the node knows what its one mount has open"},
-    {"mount", "explicit", "a volume is mounted by pactfs up or pactfs mount"},
-    {"votes", NULL, "with one copy there is nobody to outvote"},
-    {"witness", NULL, "a witness needs a group of replicas"},
-    {"order", NULL, "with one copy there is one order"},
-    {"isolate", NULL, "each operation is a transaction of its own, one after another"},
-    {"commit", NULL, "a transaction has one participant"},
-    {"conflict", NULL, "one copy cannot disagree with itself"},
-    {"guarantee", NULL, "one copy gives every session guarantee already"},
-    {"propagate", NULL, "there is no other copy to send changes to"},
-    {"locate", NULL, "there is one node, and it has the volume"},
-    {"failover", NULL, "with one copy nothing can take over"},
-};
-#define RULES (sizeof rules / sizeof *rules)
-
-struct line {
-    char key[WORD_MAX], value[WORD_MAX];
-};
-
-/* What one parse has seen so far. */
-struct reading {
-    uint32_t number; /* of the line, from 1 */
-    uint32_t seen;   /* a bit for each rule */
-    struct contract_fault *fault;
-};
-STATIC_ASSERT(RULES <= 32, "seen has a bit for each rule");
-
-__attribute__((format(printf, 2, 3))) static enum err refuse(struct reading *r, const char *format,
-                                                             ...)
+uint32_t contract_default_least(uint32_t replicas)
 {
-    va_list arguments;
-    va_start(arguments, format);
-    r->fault->line = r->number;
-    vsnprintf(r->fault->text, sizeof r->fault->text, format, arguments);
-    va_end(arguments);
-    return ERR_CONTRACT;
+    return (replicas + 1) / 2;
 }
 
-static bool blank(uint8_t c)
+struct contract contract_of(enum contract_preset preset)
 {
-    return c == ' ' || c == '\t';
-}
-
-static struct bytes trim(struct bytes b)
-{
-    while (b.len && blank(b.data[0])) {
-        b.data++;
-        b.len--;
+    struct contract c = {.preset = preset,
+                         .replicate = REPLICATE_PRIMARY,
+                         .share = SHARE_UNIX,
+                         .versions = VERSIONS_NONE,
+                         .read = READ_PRIMARY,
+                         .replicas = 1,
+                         .least = 1};
+    if (preset == PRESET_STRONG) {
+        c.replicas = 3;
+        c.least = contract_default_least(c.replicas);
+        c.failover_ns = 2 * DURATION_S;
+        c.replace_ns = 10 * DURATION_M;
     }
-    while (b.len && (blank(b.data[b.len - 1]) || b.data[b.len - 1] == '\r'))
-        b.len--;
-    return b;
-}
-
-/* The next line without its end, comment and outer blanks; moves *text behind it. */
-static struct bytes next_line(struct bytes *text)
-{
-    const uint8_t *end = memchr(text->data, '\n', text->len);
-    size_t len = end ? (size_t)(end - text->data) : text->len;
-    struct bytes line = {text->data, len};
-    text->data += end ? len + 1 : len;
-    text->len -= end ? len + 1 : len;
-    const uint8_t *comment = line.len ? memchr(line.data, '#', line.len) : NULL;
-    if (comment)
-        line.len = (size_t)(comment - line.data);
-    return trim(line);
-}
-
-static bool copy_word(char out[WORD_MAX], struct bytes word)
-{
-    if (word.len == 0 || word.len >= WORD_MAX)
-        return false;
-    memcpy(out, word.data, word.len);
-    out[word.len] = 0;
-    return true;
-}
-
-static enum err split(struct reading *r, struct bytes text, struct line *out)
-{
-    for (size_t i = 0; i < text.len; i++)
-        if ((text.data[i] < 0x20 && text.data[i] != '\t') || text.data[i] > 0x7e)
-            return refuse(r, "the line holds a byte (0x%02x) that is not printable ASCII",
-                          text.data[i]);
-    const uint8_t *equals = memchr(text.data, '=', text.len);
-    if (!equals)
-        return refuse(r, "the line is not of the form KEY = VALUE; write, for example, "
-                         "preset = local");
-    size_t at = (size_t)(equals - text.data);
-    struct bytes key = trim((struct bytes){text.data, at});
-    struct bytes value = trim((struct bytes){equals + 1, text.len - at - 1});
-    if (!copy_word(out->key, key) || !copy_word(out->value, value))
-        return refuse(r, "a key and a value have 1 to %u letters each", WORD_MAX - 1);
-    return OK;
-}
-
-static const struct rule *find_rule(const char *key)
-{
-    for (size_t i = 0; i < RULES; i++)
-        if (strcmp(rules[i].key, key) == 0)
-            return &rules[i];
-    return NULL;
-}
-
-static enum err unknown_key(struct reading *r, const char *key)
-{
-    const char *words[RULES + 1];
-    size_t count = 0;
-    for (size_t i = 0; i < RULES; i++)
-        if (rules[i].legal)
-            words[count++] = rules[i].key;
-    words[count] = NULL;
-    const char *near = nearest_word(key, words);
-    if (near)
-        return refuse(r, "there is no key '%s'; did you mean '%s'?", key, near);
-    return refuse(r,
-                  "there is no key '%s'; the keys are preset, replicate, read, write, share, "
-                  "access, cache, versions, server and mount",
-                  key);
-}
-
-static enum err check_line(struct reading *r, const struct line *line)
-{
-    const struct rule *rule = find_rule(line->key);
-    if (!rule)
-        return unknown_key(r, line->key);
-    uint32_t bit = UINT32_C(1) << (rule - rules);
-    if (r->seen & bit)
-        return refuse(r, "'%s' is given twice; leave one of the lines out", line->key);
-    if (rule == &rules[0] && r->seen)
-        return refuse(r, "'preset' must be the first key; move it to the top");
-    r->seen |= bit;
-    if (!rule->legal)
-        return refuse(r, "'%s' cannot be chosen: %s; leave the line out", line->key, rule->reason);
-    if (strcmp(rule->legal, line->value) != 0)
-        return refuse(r, "'%s = %s' is not legal: %s; the nearest legal line is '%s = %s'",
-                      line->key, line->value, rule->reason, rule->key, rule->legal);
-    return OK;
+    return c;
 }
 
 struct contract contract_default(void)
 {
-    return (struct contract){.preset = PRESET_LOCAL,
-                             .replicate = REPLICATE_PRIMARY,
-                             .share = SHARE_UNIX,
-                             .versions = VERSIONS_NONE,
-                             .replicas = 1,
-                             .least = 1};
+    return contract_of(PRESET_LOCAL);
 }
 
-enum err contract_parse(struct bytes text, struct contract *out, struct contract_fault *fault)
+const char *contract_preset_name(enum contract_preset preset)
 {
-    struct reading r = {.fault = fault};
-    if (text.len > CONTRACT_TEXT_MAX)
-        return refuse(&r, "the text has %zu bytes; a contract has at most %u", text.len,
-                      CONTRACT_TEXT_MAX);
-    while (text.len) {
-        struct line line;
-        r.number++;
-        struct bytes one = next_line(&text);
-        if (one.len == 0)
-            continue;
-        enum err err = split(&r, one, &line);
-        if (err == OK)
-            err = check_line(&r, &line);
-        if (err != OK)
-            return err;
+    INVARIANT((unsigned)preset < RULE_PRESETS);
+    return presets[preset];
+}
+
+bool contract_preset_find(const char *name, enum contract_preset *preset)
+{
+    for (unsigned i = 0; i < RULE_PRESETS; i++)
+        if (strcmp(presets[i], name) == 0) {
+            *preset = (enum contract_preset)i;
+            return true;
+        }
+    return false;
+}
+
+/* The value of a key that this preset has. */
+static const char *value_of(const struct contract *c, enum rule_key key,
+                            char buf[DURATION_TEXT_MAX])
+{
+    switch (key) {
+    case KEY_PRESET:
+        return presets[c->preset];
+    case KEY_REPLICAS:
+        snprintf(buf, DURATION_TEXT_MAX, "%u", c->replicas);
+        return buf;
+    case KEY_LEAST:
+        snprintf(buf, DURATION_TEXT_MAX, "%u", c->least);
+        return buf;
+    case KEY_READ:
+        return c->read == READ_ONE ? "one" : "primary";
+    case KEY_FAILOVER:
+        return duration_print(c->failover_ns, buf);
+    case KEY_REPLACE:
+        return c->replace_ns ? duration_print(c->replace_ns, buf) : "never";
+    default:
+        return rules[key].under[c->preset].legal[0];
     }
-    *out = contract_default();
-    INVARIANT(out->replicas == 1);
-    return OK;
 }
 
 size_t contract_print(const struct contract *contract, char *buf, size_t size)
 {
-    INVARIANT(contract->preset == PRESET_LOCAL && contract->replicas == 1);
     size_t used = 0;
-    for (size_t i = 0; i < RULES; i++) {
-        if (!rules[i].legal)
+    for (unsigned key = 0; key < KEY_BUILT; key++) {
+        char value[DURATION_TEXT_MAX];
+        if (!rules[key].under[contract->preset].legal[0])
             continue;
-        int n = snprintf(buf + used, size - used, "%s = %s\n", rules[i].key, rules[i].legal);
+        int n = snprintf(buf + used, size - used, "%s = %s\n", rules[key].key,
+                         value_of(contract, (enum rule_key)key, value));
         INVARIANT(n > 0 && (size_t)n < size - used);
         used += (size_t)n;
     }
     return used;
+}
+
+__attribute__((format(printf, 2, 3))) static enum err refuse(struct contract_fault *fault,
+                                                             const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fault->line = 0;
+    vsnprintf(fault->text, sizeof fault->text, format, arguments);
+    va_end(arguments);
+    return ERR_CONTRACT;
+}
+
+enum err contract_change_legal(const struct contract *before, const struct contract *after,
+                               struct contract_fault *fault)
+{
+    if (before->preset != after->preset)
+        return refuse(fault,
+                      "'preset' cannot be changed while the volume lives, because its files are "
+                      "kept in another way; make a volume with preset = %s and copy the files",
+                      presets[after->preset]);
+    if (before->failover_ns != after->failover_ns)
+        return refuse(fault,
+                      "'failover' cannot be changed while the volume lives: the leases of its "
+                      "replicas derive from it, and while some knew the old one and some the new, "
+                      "two could take themselves for the primary; make a new volume and copy the "
+                      "files");
+    INVARIANT(before->replicate == after->replicate && before->share == after->share);
+    INVARIANT(before->versions == after->versions);
+    return OK;
 }

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "core/contract/contract.h"
+#include "core/contract/duration.h"
 #include "core/contract/explain.h"
 #include "core/contract/nearest.h"
+#include "core/group/view.h"
 
 static enum err parse(const char *text, struct contract_fault *fault)
 {
@@ -32,10 +34,17 @@ static void accepts(void **state)
         "preset=local\r\n",
         "  preset\t=  local  # the one there is\nversions = none\nshare = unix\n",
         "replicate = primary\n",
+        "preset = local\nreplicas = 1",
+        "preset = strong",
+        "preset = strong\nreplicas = 16\nleast = 16\nread = one\naccess = remote",
+        "preset = strong\nfailover = 500ms\nreplace = 500ms",
+        "preset = strong\nfailover = 300s\nreplace = never",
+        "preset = strong\nleast = 5\nreplicas = 5",
     };
     struct contract_fault fault;
     for (size_t i = 0; i < sizeof legal / sizeof *legal; i++)
-        assert_int_equal(parse(legal[i], &fault), OK);
+        if (parse(legal[i], &fault) != OK)
+            fail_msg("'%s' says: %s", legal[i], fault.text);
 }
 
 static void refuses(void **state)
@@ -46,12 +55,42 @@ static void refuses(void **state)
         uint32_t line;
         const char *says;
     } illegal[] = {
-        {"preset = strong", 1, "'preset = local'"},
-        {"\n\npreset = mirror", 3, "one copy"},
+        {"preset = stron", 1, "'preset = strong'"},
+        {"preset = elephant", 1, "'preset = local'"},
+        {"\n\npreset = mirror", 3, "known and not built yet"},
+        {"preset = mirror", 1, "'preset = strong'"},
         {"replicate = quorum", 1, "'replicate = primary'"},
+        {"preset = strong\nreplicate = gossip", 2, "known and not built yet"},
+        {"replicas = 3", 1, "preset strong keeps several"},
+        {"preset = strong\nreplicas = 1", 2, "preset = local"},
+        {"preset = strong\nreplicas = 0", 2, "'replicas = 2'"},
+        {"preset = strong\nreplicas = 17", 2, "'replicas = 16'"},
+        {"preset = strong\nreplicas = two", 2, "whole number"},
+        {"preset = strong\nreplicas = -3", 2, "whole number"},
+        {"preset = strong\nreplicas = 4294967299", 2, "whole number"},
+        {"preset = strong\nleast = 4", 2, "'least = 3'"},
+        {"preset = strong\nleast = 3\n\nreplicas = 2", 2, "'least = 2'"},
+        {"preset = strong\nleast = 0", 2, "'least = 1'"},
+        {"preset = strong\nread = on", 2, "'read = one'"},
+        {"preset = strong\nread = quorum", 2, "'read = primary'"},
+        {"preset = strong\nwrite = all", 2, "known and not built yet"},
+        {"preset = strong\naccess = cache", 2, "'access = remote'"},
+        {"preset = strong\ncache = write-back", 2, "leave it out"},
+        {"preset = strong\nfailover = 499ms", 2, "'failover = 500ms'"},
+        {"preset = strong\nfailover = 301s", 2, "'failover = 5m'"},
+        {"preset = strong\nfailover = 2", 2, "duration"},
+        {"preset = strong\nfailover = 2 s", 2, "duration"},
+        {"preset = strong\nfailover = never", 2, "duration"},
+        {"preset = strong\nreplace = soon", 2, "never"},
+        {"preset = strong\nreplace = 0s", 2, "'replace = 10m'"},
+        {"preset = strong\nreplace = 9000h", 2, "duration"},
+        {"preset = strong\nfailover = 10s\nreplace = 5s", 3, "'replace = 10s'"},
+        {"preset = strong\nreplace = 1s", 2, "'replace = 2s'"},
+        {"preset = strong\nvotes = 3", 2, "leave it out"},
+        {"least = 1", 1, "leave it out"},
         {"prest = local", 1, "did you mean 'preset'"},
         {"colour = blue", 1, "the keys are"},
-        {"preset = local\nfailover = 2s", 2, "leave the line out"},
+        {"preset = local\nfailover = 2s", 2, "leave it out"},
         {"share = unix\nshare = unix", 2, "twice"},
         {"share = unix\npreset = local", 2, "first"},
         {"preset", 1, "KEY = VALUE"},
@@ -88,16 +127,159 @@ static void refuses_hostile(void **state)
                      ERR_CONTRACT);
 }
 
+static void same(const struct contract *a, const struct contract *b)
+{
+    assert_int_equal(a->preset, b->preset);
+    assert_int_equal(a->read, b->read);
+    assert_int_equal(a->replicas, b->replicas);
+    assert_int_equal(a->least, b->least);
+    assert_int_equal(a->failover_ns, b->failover_ns);
+    assert_int_equal(a->replace_ns, b->replace_ns);
+}
+
+static void comes_back(const struct contract *a)
+{
+    char text[CONTRACT_PRINT_MAX];
+    struct contract b;
+    struct contract_fault fault;
+    size_t len = contract_print(a, text, sizeof text);
+    assert_int_equal(len, strlen(text));
+    assert_int_equal(contract_parse((struct bytes){(uint8_t *)text, len}, &b, &fault), OK);
+    same(a, &b);
+}
+
 static void round_trip(void **state)
 {
     (void)state;
-    char text[1024];
-    struct contract a = contract_default(), b;
+    struct contract c = contract_default();
+    comes_back(&c);
+    c = contract_of(PRESET_STRONG);
+    comes_back(&c);
+    c.replicas = 7;
+    c.least = 1;
+    c.read = READ_ONE;
+    c.failover_ns = 2500 * DURATION_MS;
+    c.replace_ns = 0;
+    comes_back(&c);
+    c.replace_ns = DURATION_MAX;
+    comes_back(&c);
+}
+
+static void presets(void **state)
+{
+    (void)state;
+    struct contract c = contract_of(PRESET_STRONG);
+    enum contract_preset preset;
+    assert_int_equal(c.replicas, 3);
+    assert_int_equal(c.least, 2);
+    assert_int_equal(c.failover_ns, UINT64_C(2000000000));
+    assert_int_equal(c.replace_ns, UINT64_C(600000000000));
+    assert_int_equal(c.read, READ_PRIMARY);
+    for (unsigned i = 1; i <= GROUP_MAX; i++)
+        assert_int_equal(contract_default_least(i), i - i / 2);
+    assert_true(contract_preset_find("strong", &preset) && preset == PRESET_STRONG);
+    assert_false(contract_preset_find("mirror", &preset));
+}
+
+static enum err compose(const char *text, const char *const *words, struct contract *c,
+                        struct contract_fault *fault)
+{
+    memset(fault, 0, sizeof *fault);
+    return contract_compose((struct bytes){(const uint8_t *)text, strlen(text)}, words, c, fault);
+}
+
+/* Words of the command line take the place of the file's lines. */
+static void composes(void **state)
+{
+    (void)state;
+    struct contract c;
     struct contract_fault fault;
-    size_t len = contract_print(&a, text, sizeof text);
-    assert_int_equal(len, strlen(text));
-    assert_int_equal(contract_parse((struct bytes){(uint8_t *)text, len}, &b, &fault), OK);
-    assert_memory_equal(&a, &b, sizeof a);
+    static const char *const two[] = {"replicas=2", "failover = 1s", NULL};
+    assert_int_equal(compose("preset = strong\nreplicas = 5\n", two, &c, &fault), OK);
+    assert_int_equal(c.replicas, 2);
+    assert_int_equal(c.least, 1);
+    assert_int_equal(c.failover_ns, DURATION_S);
+    static const char *const preset[] = {"preset=strong", "least=1", NULL};
+    assert_int_equal(compose("", preset, &c, &fault), OK);
+    assert_int_equal(c.preset, PRESET_STRONG);
+    assert_int_equal(c.least, 1);
+    /* What the text says counts with the words: least stays. */
+    assert_int_equal(compose("preset = strong\nleast = 3", two, &c, &fault), ERR_CONTRACT);
+    assert_non_null(strstr(fault.text, "'least = 2'"));
+    assert_int_equal(fault.line, 2);
+}
+
+static void refuses_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *words[3], *says;
+    } illegal[] = {
+        {"preset = strong", {"preset=strong"}, "first key"},
+        {"", {"replicas=2", "preset=strong"}, "several"},
+        {"preset = strong", {"replicas=2", "replicas=3"}, "twice"},
+        {"preset = strong", {"replicas"}, "KEY=VALUE"},
+        {"preset = strong", {"=2"}, "letters"},
+        {"preset = strong", {""}, "KEY=VALUE"},
+        {"preset = strong", {"replica=2"}, "did you mean 'replicas'"},
+        {"preset = strong", {"replicas=2\nread=one"}, "printable"},
+    };
+    struct contract_fault fault;
+    struct contract c;
+    for (size_t i = 0; i < sizeof illegal / sizeof *illegal; i++) {
+        assert_int_equal(compose(illegal[i].text, illegal[i].words, &c, &fault), ERR_CONTRACT);
+        assert_int_equal(fault.line, 0);
+        if (!strstr(fault.text, illegal[i].says))
+            fail_msg("case %zu says: %s", i, fault.text);
+    }
+    const char *many[CONTRACT_WORDS_MAX + 2];
+    for (size_t i = 0; i <= CONTRACT_WORDS_MAX; i++)
+        many[i] = "read=one";
+    many[CONTRACT_WORDS_MAX + 1] = NULL;
+    assert_int_equal(compose("preset = strong", many, &c, &fault), ERR_CONTRACT);
+}
+
+static void changes(void **state)
+{
+    (void)state;
+    struct contract_fault fault;
+    struct contract before = contract_of(PRESET_STRONG), after = before;
+    after.replicas = 5;
+    after.least = 1;
+    after.read = READ_ONE;
+    after.replace_ns = 0;
+    assert_int_equal(contract_change_legal(&before, &after, &fault), OK);
+    after.failover_ns *= 2;
+    assert_int_equal(contract_change_legal(&before, &after, &fault), ERR_CONTRACT);
+    assert_non_null(strstr(fault.text, "'failover'"));
+    after = contract_default();
+    assert_int_equal(contract_change_legal(&before, &after, &fault), ERR_CONTRACT);
+    assert_non_null(strstr(fault.text, "'preset'"));
+}
+
+static void durations(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *prints;
+        uint64_t ms;
+    } good[] = {{"500ms", "500ms", 500},   {"2s", "2s", 2000},       {"1000ms", "1s", 1000},
+                {"90s", "90s", 90000},     {"60s", "1m", 60000},     {"0s", "0ms", 0},
+                {"1h", "1h", 3600000},     {"24h", "24h", 86400000}, {"007s", "7s", 7000},
+                {"1500ms", "1500ms", 1500}};
+    static const char *const bad[] = {"",    "s",  "5",   "5 s",  "-1s",   "1.5s",        "1d",
+                                      "1S",  "s1", "1ss", "1ms ", "0x1s",  "+1s",         "8785h",
+                                      "1hm", "m",  "1 h", "1\n",  "1e3ms", "9999999999ms"};
+    char buf[DURATION_TEXT_MAX];
+    uint64_t ns;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        assert_true(duration_parse(good[i].text, &ns));
+        assert_int_equal(ns, good[i].ms * DURATION_MS);
+        assert_string_equal(duration_print(ns, buf), good[i].prints);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        if (duration_parse(bad[i], &ns))
+            fail_msg("'%s' passes", bad[i]);
 }
 
 static void nearest(void **state)
@@ -169,13 +351,12 @@ static void explains_only_what_holds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts),
-        cmocka_unit_test(refuses),
-        cmocka_unit_test(refuses_hostile),
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(nearest),
-        cmocka_unit_test(explains_state),
-        cmocka_unit_test(explains_only_what_holds),
+        cmocka_unit_test(accepts),         cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_hostile), cmocka_unit_test(round_trip),
+        cmocka_unit_test(presets),         cmocka_unit_test(composes),
+        cmocka_unit_test(refuses_words),   cmocka_unit_test(changes),
+        cmocka_unit_test(durations),       cmocka_unit_test(nearest),
+        cmocka_unit_test(explains_state),  cmocka_unit_test(explains_only_what_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
