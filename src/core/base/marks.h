@@ -136,6 +136,9 @@
     X(cleaner_forgets_deletions, "the cleaner forgets deletions while old bytes are there")   \
     X(cleaner_moves_dead, "the cleaner writes overwritten values again, as the newest")       \
     X(cleaner_removes_early, "a cleaned file goes before a checkpoint without it is durable") \
+    /* replicas */                                                                            \
+    X(note_not_logged, "the note is kept in memory only")                                     \
+    X(ship_payload_unchecked, "a record from elsewhere is taken with a damaged payload")      \
     /* the replica manager */                                                                 \
     X(reply_before_durable, "a request is answered before its commit is durable")             \
     X(read_set_unchecked, "an operation commits although what it read has changed")           \

@@ -235,6 +235,8 @@ void fs_check_object(struct fs_check *check, const struct object_key *key,
     case OBJECT_XATTR_DATA:
         on_long_value(check, key, version->chunks);
         break;
+    case OBJECT_SESSION: /* what replica control keeps; no part of the tree */
+        break;
     default:
         report(check, "an object of unknown kind %u", key->kind);
     }

@@ -294,8 +294,6 @@ enum err apply_entry(struct store *store, const struct entry *entry)
 {
     if (entry->key.kind == OBJECT_INODE && entry->key.ino > store->last_ino)
         store->last_ino = entry->key.ino;
-    if (stamp_compare(entry->stamp, store->last_stamp) > 0)
-        store->last_stamp = entry->stamp;
     return object_kind_is_block(entry->key.kind) ? apply_block(store, entry)
                                                  : apply_small(store, entry);
 }

@@ -142,22 +142,29 @@ enum err record_decode(const struct record_in *record, struct arena *arena,
         pactfs__record__unpack(&allocator, record->frame.head_len, record->head);
     if (!message || !record_well_formed(message, record))
         return ERR_DECODE;
-    bool moved = (record->frame.flags & FRAME_MOVED) != 0;
+    uint32_t flags = record->frame.flags;
+    const struct object_key *last = NULL;
+    struct entry entry = {0};
     uint32_t payload = record->at.offset + FRAME_SIZE + record->frame.head_len;
     for (size_t i = 0; i < message->n_entries; i++) {
         const Pactfs__Entry *e = message->entries[i];
-        struct entry entry = {.action = (enum write_action)e->action,
-                              .key = {(uint8_t)e->kind, e->ino, e->sub},
-                              .value = {e->value.data, e->value.len},
-                              .first_chunk = e->first_chunk,
-                              .length = e->length,
-                              .sums = e->sums,
-                              .stamp = moved ? (struct stamp){e->time, e->node}
-                                             : (struct stamp){message->time, message->node},
-                              .frame = record->at,
-                              .payload = {record->at.segment, payload},
-                              .weight = (uint32_t)pactfs__entry__get_packed_size(e),
-                              .moved = moved};
+        struct object_key key = {(uint8_t)e->kind, e->ino, e->sub};
+        bool first = !last || !object_key_equal(last, &key);
+        entry = (struct entry){.action = (enum write_action)e->action,
+                               .key = key,
+                               .value = {e->value.data, e->value.len},
+                               .first_chunk = e->first_chunk,
+                               .length = e->length,
+                               .sums = e->sums,
+                               .stamp = flags & FRAME_OWN_STAMPS
+                                            ? (struct stamp){e->time, e->node}
+                                            : (struct stamp){message->time, message->node},
+                               .frame = record->at,
+                               .payload = {record->at.segment, payload},
+                               .weight = (uint32_t)pactfs__entry__get_packed_size(e),
+                               .moved = (flags & FRAME_MOVED) != 0,
+                               .replaces = first && (flags & FRAME_ADOPTED)};
+        last = &entry.key;
         each(ctx, &entry);
         if (e->action == WRITE_CHUNKS)
             payload += e->length;
@@ -165,7 +172,55 @@ enum err record_decode(const struct record_in *record, struct arena *arena,
     return OK;
 }
 
-static void entry_to_message(const struct entry *entry, bool moved, Pactfs__Entry *e)
+/* --- the stamp alone: of a message that may be long, without memory --- */
+
+static uint64_t get_varint(struct cursor *c)
+{
+    uint64_t value = 0;
+    for (uint32_t shift = 0; shift < 64; shift += 7) {
+        uint8_t byte = get_u8(c);
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80))
+            return value;
+    }
+    c->bad = true;
+    return 0;
+}
+
+static void skip(struct cursor *c, uint64_t len)
+{
+    if (len > cursor_left(c))
+        c->bad = true;
+    else
+        get_bytes(c, (size_t)len);
+}
+
+enum err record_stamp(struct bytes head, struct stamp *stamp)
+{
+    enum { VARINT, FIXED64, LENGTH, FIXED32 = 5 };
+    struct cursor c = cursor_over(head.data, head.len);
+    *stamp = STAMP_ZERO;
+    while (!c.bad && cursor_left(&c)) {
+        uint64_t tag = get_varint(&c), number = 0;
+        if ((tag & 7) == VARINT)
+            number = get_varint(&c);
+        else if ((tag & 7) == FIXED64)
+            number = get_u64(&c);
+        else if ((tag & 7) == LENGTH)
+            skip(&c, get_varint(&c));
+        else if ((tag & 7) == FIXED32)
+            skip(&c, 4);
+        else
+            c.bad = true;
+        if (tag == (1 << 3 | FIXED64))
+            stamp->time = number;
+        else if (tag == (2 << 3 | VARINT))
+            stamp->node = (uint32_t)number;
+    }
+    return c.bad ? ERR_DECODE : OK;
+}
+
+static void entry_to_message(const struct entry *entry, bool own_stamp, Pactfs__Entry *e)
 {
     pactfs__entry__init(e);
     e->action = (uint32_t)entry->action;
@@ -181,7 +236,7 @@ static void entry_to_message(const struct entry *entry, bool moved, Pactfs__Entr
         e->n_sums = entry_chunks(entry);
         e->sums = (uint32_t *)(uintptr_t)entry->sums;
     }
-    if (moved) {
+    if (own_stamp) {
         e->time = entry->stamp.time;
         e->node = entry->stamp.node;
     }
@@ -198,7 +253,7 @@ size_t record_measure(const struct record_out *record, struct arena *arena, uint
     message->entries = ARENA_ARRAY(arena, Pactfs__Entry *, record->count);
     Pactfs__Entry *entries = arena_alloc(arena, sizeof *entries * record->count);
     for (uint32_t i = 0; i < record->count; i++) {
-        entry_to_message(&record->entries[i], record->moved, &entries[i]);
+        entry_to_message(&record->entries[i], record->own_stamps, &entries[i]);
         message->entries[i] = &entries[i];
         weights[i] = (uint32_t)pactfs__entry__get_packed_size(&entries[i]);
     }

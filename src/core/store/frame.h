@@ -26,8 +26,15 @@
 #define FRAME_MAGIC    UINT32_C(0x31524650) /* "PFR1" */
 
 enum frame_flags {
-    FRAME_MOVED = 1, /* entries moved by the cleaner, each with its own stamp */
+    FRAME_MOVED = 1,   /* entries moved by the cleaner */
+    FRAME_ADOPTED = 2, /* objects as another replica has them: each is replaced whole */
+    FRAME_NOTE = 4,    /* the node's own note */
+    FRAME_REBASE = 8,  /* no entries: the store is what it was elsewhere at the record's stamp */
 };
+/* Records with one of these are made here and are no part of the volume's order: their entries have
+ * stamps of their own, and the record's says which was the last committed when it was written. A
+ * record without flags is a commit. */
+#define FRAME_OWN_STAMPS ((uint32_t)(FRAME_MOVED | FRAME_ADOPTED | FRAME_NOTE))
 
 struct frame {
     uint32_t head_len, payload_len, flags, incarnation;
@@ -67,6 +74,7 @@ struct entry {
     struct place payload; /* CHUNKS: of the first byte */
     uint32_t weight;      /* bytes of the encoded entry */
     bool moved;
+    bool replaces; /* adopted: no version of the object that was there before stays */
 };
 uint32_t entry_chunks(const struct entry *entry);
 
@@ -82,13 +90,16 @@ struct record_in {
 enum err record_decode(const struct record_in *record, struct arena *arena,
                        void (*each)(void *ctx, const struct entry *entry), void *ctx);
 
+/* The stamp in an encoded Record; DECODE when it is none. Looks at the fields only, not into them. */
+enum err record_stamp(struct bytes head, struct stamp *stamp);
+
 /* Encodes entries into a Record. First record_measure, which fills each entry's weight and says how
  * long the head will be; then record_encode into that many bytes. */
 struct record_out {
     const struct entry *entries;
     uint32_t count;
     struct stamp stamp;
-    bool moved; /* write each entry's own stamp */
+    bool own_stamps; /* write each entry's */
 };
 size_t record_measure(const struct record_out *record, struct arena *arena, uint32_t *weights,
                       void **packed);

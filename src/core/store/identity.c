@@ -10,7 +10,7 @@
 
 #include "core/store/store_private.h"
 
-#define FORMAT_VERSION 1u
+#define FORMAT_VERSION 2u /* of stores with records of frame_flags beyond FRAME_MOVED; else 1 */
 #define FORMAT_MAX     4096u
 
 enum err store_error_set(struct store_error *error, enum err err, const char *format, ...)
@@ -90,14 +90,14 @@ enum err identity_read(struct env *env, const char *path, struct store_identity 
 }
 
 enum err identity_write(struct env *env, const char *path, const struct store_identity *identity,
-                        uint32_t segment_bytes)
+                        uint32_t segment_bytes, bool shared)
 {
     Pactfs__Format message = PACTFS__FORMAT__INIT;
     uint8_t uuid[16], packed[FORMAT_MAX];
     char name[STORE_PATH_MAX], draft[STORE_PATH_MAX];
     struct env_file *file;
     memcpy(uuid, identity->uuid, sizeof uuid);
-    message.version = FORMAT_VERSION;
+    message.version = shared ? FORMAT_VERSION : 1;
     message.uuid = (ProtobufCBinaryData){sizeof uuid, uuid};
     message.salt = identity->salt;
     message.created = identity->created;

@@ -113,6 +113,16 @@ static void log_reference(struct log *log, struct place place, struct bytes byte
     log->pending += bytes.len;
 }
 
+/* The payload of a record that came in one run. */
+static void append_run(struct log *log, const struct append *append, struct place place)
+{
+    struct bytes run = append->payload;
+    if (append->owner && run.len >= REFERENCE_FROM)
+        log_reference(log, place, run, append->owner);
+    else if (run.len)
+        memcpy(log_space(log, place, (uint32_t)run.len), run.data, run.len);
+}
+
 static void append_payload(struct log *log, struct append *append, uint32_t i)
 {
     const struct entry *entry = &append->entries[i];
@@ -192,26 +202,62 @@ static void place_entries(struct store *store, struct append *append, struct pla
         struct entry *entry = &append->entries[i];
         entry->frame = at;
         entry->payload = (struct place){at.segment, payload};
-        entry->moved = append->moved;
+        entry->moved = (append->flags & FRAME_MOVED) != 0;
         payload += entry->action == WRITE_CHUNKS ? entry->length : 0;
         segments_append(&store->segments, head, entry_log_weight(entry));
         head->tombs += entry->action == WRITE_DELETE || entry->action == WRITE_PUNCH;
     }
-    head->frames += !append->moved;
-    store->segments.frames += !append->moved;
+    bool frame = !(append->flags & FRAME_MOVED);
+    head->frames += frame;
+    store->segments.frames += frame;
+}
+
+/* How long the encoded entries will be; fills in their weights. */
+static uint32_t head_length(struct store *store, struct append *append, void **packed)
+{
+    if (append->head.len)
+        return (uint32_t)append->head.len;
+    uint32_t *weights = ARENA_ARRAY(&store->arena, uint32_t, append->count + 1);
+    struct record_out record = {append->entries, entries_logged(append), append->stamp,
+                                (append->flags & FRAME_OWN_STAMPS) != 0};
+    size_t len = record_measure(&record, &store->arena, weights, packed);
+    for (uint32_t i = 0; i < append->count; i++)
+        append->entries[i].weight = weights[i];
+    return (uint32_t)len;
+}
+
+/* Puts the bytes of the record into the log, at the end of the head segment. */
+static void append_record(struct store *store, struct append *append, const struct frame *frame,
+                          void *packed)
+{
+    struct log *log = &store->log;
+    struct place at = {log->head->number, log->head->bytes};
+    uint8_t *space = log_space(log, at, FRAME_SIZE + frame->head_len);
+    if (packed)
+        record_encode(packed, space + FRAME_SIZE);
+    else
+        memcpy(space + FRAME_SIZE, append->head.data, frame->head_len);
+    frame_encode(frame, space + FRAME_SIZE, frame_seed(store->identity.uuid, at), space);
+    append->head = (struct bytes){space + FRAME_SIZE, frame->head_len};
+    uint32_t used = FRAME_SIZE + frame->head_len;
+    if (append->payload.data)
+        append_run(log, append, (struct place){at.segment, at.offset + used});
+    for (uint32_t i = 0; i < append->count && !append->payload.data; i++)
+        if (append->entries[i].action == WRITE_CHUNKS)
+            append_payload(log, append, i);
+    used += frame->payload_len;
+    uint32_t pad = (uint32_t)(frame_record_len(frame) - used);
+    if (pad)
+        memset(log_space(log, (struct place){at.segment, at.offset + used}, pad), 0, pad);
 }
 
 enum err log_append(struct store *store, struct append *append)
 {
     struct log *log = &store->log;
-    uint32_t *weights = ARENA_ARRAY(&store->arena, uint32_t, append->count);
-    struct record_out record = {append->entries, entries_logged(append), append->stamp,
-                                append->moved};
-    void *packed;
-    size_t head_len = record_measure(&record, &store->arena, weights, &packed);
-    struct frame frame = {.head_len = (uint32_t)head_len,
+    void *packed = NULL;
+    struct frame frame = {.head_len = head_length(store, append, &packed),
                           .payload_len = payload_length(append),
-                          .flags = append->moved ? FRAME_MOVED : 0,
+                          .flags = append->flags,
                           .incarnation = log->incarnation,
                           .sequence = log->sequence,
                           .durable =
@@ -220,19 +266,9 @@ enum err log_append(struct store *store, struct append *append)
     enum err err = make_room(store, total, append->frees);
     if (err)
         return err;
-    for (uint32_t i = 0; i < append->count; i++)
-        append->entries[i].weight = weights[i];
     struct place at = {log->head->number, log->head->bytes};
     place_entries(store, append, at, frame.head_len);
-    uint8_t *space = log_space(log, at, FRAME_SIZE + frame.head_len);
-    record_encode(packed, space + FRAME_SIZE);
-    frame_encode(&frame, space + FRAME_SIZE, frame_seed(store->identity.uuid, at), space);
-    for (uint32_t i = 0; i < append->count; i++)
-        if (append->entries[i].action == WRITE_CHUNKS)
-            append_payload(log, append, i);
-    uint32_t used = FRAME_SIZE + frame.head_len + frame.payload_len, pad = (uint32_t)(total - used);
-    if (pad)
-        memset(log_space(log, (struct place){at.segment, at.offset + used}, pad), 0, pad);
+    append_record(store, append, &frame, packed);
     log->head->bytes += (uint32_t)total;
     store->segments.bytes += total;
     log->appended = (struct place){at.segment, log->head->bytes};

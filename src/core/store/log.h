@@ -66,12 +66,19 @@ struct log {
 /* Appends one record; the entries' places are filled in. NOSPC, LIMIT, FAILED. */
 struct append {
     struct entry *entries;
-    const struct write
-        *writes; /* for payloads: one for each entry; or NULL: payload[i] is copied */
-    const uint8_t *const *payloads;
     uint32_t count;
     struct stamp stamp;
-    bool moved, frees;
+    uint32_t flags; /* of the frame */
+    bool frees;
+    /* where the payload is: in one run, kept alive by owner (NULL: it is copied); or one write for
+     * each entry; or payloads[i], which is copied */
+    struct bytes payload;
+    struct shared *owner;
+    const struct write *writes;
+    const uint8_t *const *payloads;
+    /* in: the encoded Record, or empty: it is made from the entries; out: as it is in the log, in
+     * memory that stays until the loop goes on */
+    struct bytes head;
 };
 enum err log_append(struct store *store, struct append *append);
 void log_init(struct store *store);

@@ -256,8 +256,7 @@ enum err store_each(struct store *store,
                                  const struct object_version *version),
                     void *ctx)
 {
-    const struct object_key first = {0, 0, 0},
-                            last = {OBJECT_KIND_COUNT - 1, UINT64_MAX, UINT64_MAX};
+    const struct object_key first = {0, 0, 0}, last = {OBJECT_NOTE - 1, UINT64_MAX, UINT64_MAX};
     struct object_key key;
     struct walk walk;
     enum err err = walk_begin(&walk, store, first, last);

@@ -25,7 +25,8 @@ static enum err flush(struct cleaner *cleaner)
     struct append append = {.entries = batch->entries,
                             .payloads = batch->payloads,
                             .count = batch->count,
-                            .moved = true,
+                            .stamp = store->last_stamp,
+                            .flags = FRAME_MOVED,
                             .frees = true};
     arena_reset(&store->arena);
     enum err err = log_append(store, &append);

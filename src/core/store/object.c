@@ -6,8 +6,9 @@
 
 const char *object_key_print(const struct object_key *key, char *buf, size_t size)
 {
-    static const char *const names[OBJECT_KIND_COUNT] = {
-        "none", "inode", "entry", "attribute", "block", "orphan", "attribute data"};
+    static const char *const names[OBJECT_KIND_COUNT] = {"none",           "inode",   "entry",
+                                                         "attribute",      "block",   "orphan",
+                                                         "attribute data", "session", "note"};
     const char *name = key->kind < OBJECT_KIND_COUNT ? names[key->kind] : "unknown";
     if (key->kind == OBJECT_INODE)
         snprintf(buf, size, "%s %" PRIu64, name, key->ino);

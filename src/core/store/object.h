@@ -36,6 +36,7 @@ enum object_kind {
     OBJECT_ORPHAN = 5,     /* ino 0; sub: the inode that has no name left and awaits reclaim */
     OBJECT_XATTR_DATA = 6, /* as BLOCK; sub: hash of the name | part: a long attribute value */
     OBJECT_SESSION = 7,    /* ino: a session; sub: one of its slots (replica/primary/session.c) */
+    OBJECT_NOTE = 8,       /* 0; 0: this node's own, never replicated (replicate.h) */
     OBJECT_KIND_COUNT
 };
 
@@ -49,6 +50,12 @@ struct object_key {
     uint8_t kind;
     uint64_t ino, sub;
 };
+
+/* True for the kinds that are the same on all replicas of a volume. */
+static inline bool object_kind_is_shared(uint8_t kind)
+{
+    return kind != OBJECT_NONE && kind < OBJECT_NOTE;
+}
 
 static inline int object_key_compare(const struct object_key *a, const struct object_key *b)
 {

@@ -40,6 +40,7 @@ struct replay {
     uint64_t proven;   /* the log was durable up to here: the checkpoint or a record says so */
     uint64_t sequence; /* of the next record */
     uint32_t incarnation;
+    struct stamp stamp; /* of the record that is applied */
     bool rebuild;
     enum err err;
 };
@@ -271,6 +272,10 @@ static void replay_entry(void *ctx, const struct entry *entry)
     struct segment *segment = segments_find(&store->segments, entry->frame.segment);
     segments_append(&store->segments, segment, entry_log_weight(entry));
     segment->tombs += entry->action == WRITE_DELETE || entry->action == WRITE_PUNCH;
+    /* earlier programs wrote no stamp into what the cleaner moved */
+    if (stamp_compare(replay->stamp, STAMP_ZERO) == 0 &&
+        stamp_compare(entry->stamp, store->last_stamp) > 0)
+        store->last_stamp = entry->stamp;
     if ((MUTANT(recovery_skips_deletes) && entry->action == WRITE_DELETE) ||
         (MUTANT(recovery_keeps_index) && is_known(store, &entry->key)))
         return;
@@ -358,12 +363,15 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
         record->frame, record->bytes + FRAME_SIZE, {segment->number, record->offset}};
     arena_reset(&store->arena);
     replay->err = OK;
-    enum err err = record_decode(&in, &store->arena, replay_entry, replay);
+    enum err err = record_stamp((struct bytes){in.head, in.frame.head_len}, &replay->stamp);
+    err = err ? err : record_decode(&in, &store->arena, replay_entry, replay);
     err = err ? err : replay->err;
     if (err)
         return store_error_set(replay->error, err,
                                "Segment %08x, offset %u: the record cannot be applied: %s.",
                                segment->number, record->offset, err_text(err));
+    if (stamp_compare(replay->stamp, STAMP_ZERO) != 0)
+        store->last_stamp = replay->stamp; /* every record says it: T4 */
     if (!(record->frame.flags & FRAME_MOVED)) {
         segment->frames++;
         store->segments.frames++;

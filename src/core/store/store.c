@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * store.c: opening, committing, closing. The law of the store is in store_private.h.
+ * store.c: opening, closing, pinning. The law of the store is in store_private.h.
  */
 #include "core/store/store.h"
 
@@ -130,6 +130,16 @@ void store_abandon(struct store *store)
     store_free(store);
 }
 
+static struct store_identity new_identity(struct env *env)
+{
+    struct store_identity identity = {.salt = env->ops->random(env),
+                                      .created = (int64_t)env->ops->wall_ns(env)};
+    struct cursor c = cursor_over(identity.uuid, 16);
+    put_u64(&c, env->ops->random(env));
+    put_u64(&c, env->ops->random(env));
+    return identity;
+}
+
 enum err store_format(struct env *env, const struct store_options *options,
                       struct store_error *error)
 {
@@ -149,15 +159,17 @@ enum err store_format(struct env *env, const struct store_options *options,
                                "%s is not empty and not a PactFS store. Choose an empty directory.",
                                options->path);
     }
-    struct store_identity identity = {.salt = ops->random(env),
-                                      .created = (int64_t)ops->wall_ns(env)};
-    struct cursor c = cursor_over(identity.uuid, 16);
-    put_u64(&c, ops->random(env));
-    put_u64(&c, ops->random(env));
+    struct store_identity identity;
+    if (options->identity)
+        identity = *options->identity;
+    else
+        identity = new_identity(env);
     snprintf(seg, sizeof seg, "%s/seg", options->path);
     err = ops->dir_make(env, seg);
     /* the identity comes last: a directory without it was never a store */
-    err = err ? err : identity_write(env, options->path, &identity, options->limits.segment_bytes);
+    err = err ? err
+              : identity_write(env, options->path, &identity, options->limits.segment_bytes,
+                               options->identity != NULL);
     if (err)
         return store_error_set(error, err, "A store cannot be made in %s: %s.", options->path,
                                err_text(err));
@@ -171,6 +183,7 @@ enum err store_open(struct env *env, const struct store_options *options, struct
     enum err err =
         identity_read(env, store->path, &store->identity, &store->limits.segment_bytes, error);
     err = err ? err : recovery_run(store, error);
+    err = err ? err : note_load(store);
     if (err) {
         store_free(store);
         return err;
@@ -267,7 +280,7 @@ void store_settle(struct store *store)
     store->env->ops->submit(store->env, &closing->job);
 }
 
-/* --- committing --- */
+/* --- room for commits --- */
 
 /* Bytes that must stay free for the log before a commit may wait for nothing. */
 static uint64_t log_room(const struct store *store)
@@ -301,66 +314,6 @@ void store_on_room(struct store *store, void (*room)(void *ctx), void *ctx)
     store->room_ctx = ctx;
     if (store_has_room(store))
         store_settle(store);
-}
-
-static void entry_of_write(struct store *store, const struct write *write, struct stamp stamp,
-                           struct entry *entry)
-{
-    *entry = (struct entry){.action = write->action,
-                            .key = write->key,
-                            .value = write->value,
-                            .first_chunk = write->first_chunk,
-                            .length = write->action == WRITE_CHUNKS ? (uint32_t)write->value.len
-                                                                    : write->chunks,
-                            .stamp = stamp};
-    if (write->action == WRITE_PUT)
-        INVARIANT(write->value.len <= OBJECT_VALUE_MAX && !object_kind_is_block(write->key.kind));
-    if (write->action != WRITE_CHUNKS)
-        return;
-    uint32_t n = entry_chunks(entry);
-    INVARIANT(n > 0 && write->first_chunk + n <= BLOCK_CHUNKS);
-    uint32_t *sums = ARENA_ARRAY(&store->arena, uint32_t, n);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t offset = i * CHUNK_SIZE, rest = entry->length - offset;
-        sums[i] = checksum32(write->value.data + offset, rest < CHUNK_SIZE ? rest : CHUNK_SIZE);
-    }
-    entry->sums = sums;
-    entry->value = (struct bytes){NULL, 0};
-}
-
-enum err store_commit(struct store *store, const struct write_set *writes, struct stamp stamp,
-                      bool frees, uint64_t *lsn)
-{
-    if (store->read_only)
-        return ERR_READ_ONLY;
-    INVARIANT(!store->closing && stamp_compare(stamp, store->last_stamp) > 0);
-    arena_reset(&store->arena);
-    struct entry *entries = arena_alloc(&store->arena, sizeof *entries * (writes->count + 1));
-    for (size_t i = 0; i < writes->count; i++)
-        entry_of_write(store, &writes->items[i], stamp, &entries[i]);
-    struct append append = {.entries = entries,
-                            .writes = writes->items,
-                            .count = (uint32_t)writes->count,
-                            .stamp = stamp,
-                            .frees = frees};
-    enum err err = log_append(store, &append);
-    if (err)
-        return err;
-    for (size_t i = 0; i < writes->count; i++) {
-        err = apply_entry(store, &entries[i]);
-        if (err) { /* the log has it, the index cannot be read: stop here, the next start will sort
-                      it out */
-            store_fail(store, err, "reading the index");
-            return err;
-        }
-    }
-    store->last_stamp = stamp;
-    store->last_commit_ns = store->env->ops->mono_ns(store->env);
-    store->counters.commits++;
-    *lsn = place_lsn(store->log.appended);
-    checkpoint_kick(store);
-    cleaner_kick(store);
-    return OK;
 }
 
 /* --- versions --- */

@@ -21,6 +21,7 @@
 #include "core/store/index_entry.h"
 #include "core/store/log.h"
 #include "core/store/overlay.h"
+#include "core/store/replicate.h"
 #include "core/store/segments.h"
 #include "core/store/store.h"
 
@@ -135,6 +136,16 @@ bool reader_resync(struct segment_reader *reader);
 uint32_t record_first_bad(const struct reader_record *record, uint32_t segment,
                           struct arena *arena);
 
+/* --- commit.c, note.c --- */
+
+/* Applies what was appended. An error: the log has it, the index cannot be read; the store stops
+ * then, and the next start sorts it out. */
+enum err store_apply(struct store *store, const struct entry *entries, uint32_t count);
+/* A commit at `stamp` was applied: counts it, starts what it makes necessary. */
+void store_committed(struct store *store, struct stamp stamp);
+/* Reads the note after recovery. */
+enum err note_load(struct store *store);
+
 /* --- cleaner.c, scrub.c, read.c --- */
 
 struct cleaner;
@@ -201,6 +212,12 @@ struct store {
     struct stamp last_stamp;
     struct stamp kept_from; /* from here on the policy kept versions */
 
+    void (*on_record)(void *ctx, const struct store_record *record);
+    void *on_record_ctx;
+    uint8_t note[STORE_NOTE_MAX];
+    size_t note_len;
+    struct stamp note_stamp; /* counts how often it was set */
+
     void (*room)(void *ctx);
     void *room_ctx;
     void (*close_done)(void *ctx, enum err err);
@@ -223,7 +240,9 @@ enum err store_error_set(struct store_error *error, enum err err, const char *fo
 /* identity.c */
 enum err identity_read(struct env *env, const char *path, struct store_identity *out,
                        uint32_t *segment_bytes, struct store_error *error);
+/* `shared`: of a volume with several replicas, whose log may have records that the first version of
+ * the format does not know. */
 enum err identity_write(struct env *env, const char *path, const struct store_identity *identity,
-                        uint32_t segment_bytes);
+                        uint32_t segment_bytes, bool shared);
 
 #endif
