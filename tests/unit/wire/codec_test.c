@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * wire_test.c: what is encoded decodes to the same; what is not a message, or breaks a limit, is
+ * codec_test.c: what is encoded decodes to the same; what is not a message, or breaks a limit, is
  * refused; the bytes are those that were agreed.
  */
 #include <setjmp.h>
