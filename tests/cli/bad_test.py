@@ -241,9 +241,12 @@ class Bad(volume.Case):
     def test_illegal_contract(self):
         os.mkdir(self.home)
         with open(os.path.join(self.home, 'contract'), 'w', encoding='utf-8') as file:
-            file.write('# mine\npreset = strong\n')
-        self.up_refused(says=['contract, line 2', "'preset = local'"])
+            file.write('# mine\nshare = session\n')
+        self.up_refused(says=['contract, line 2', "'share = unix'"])
         self.refused('explain', self.home, says=['line 2'])
+        with open(os.path.join(self.home, 'contract'), 'w', encoding='utf-8') as file:
+            file.write('preset = strong\n')
+        self.up_refused(says=['several machines', 'pactfs volume create'])
         with open(os.path.join(self.home, 'contract'), 'w', encoding='utf-8') as file:
             file.write('preset = local\n')
         self.up()

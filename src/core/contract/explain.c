@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * explain.c: see explain.h for the law. Sentences are short and name the calls that programs use.
+ * explain.c: see explain.h for the law. Sentences are short and name the calls that programs use. Here
+ * are those of preset `local`; explain_strong.c has the others.
  */
-#include "core/contract/explain.h"
+#include "core/contract/explain_private.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "core/base/assert.h"
-
-#define SENTENCE_MAX 512u
-
-struct speaker {
-    void (*say)(void *ctx, enum explain_topic topic, const char *sentence);
-    void *ctx;
-    enum explain_topic topic;
-};
 
 static const struct {
     const char *name, *heading;
@@ -42,8 +35,7 @@ const char *explain_topic_heading(enum explain_topic topic)
     return topics[topic].heading;
 }
 
-__attribute__((format(printf, 2, 3))) static void say(const struct speaker *s, const char *format,
-                                                      ...)
+void say(const struct speaker *s, const char *format, ...)
 {
     char sentence[SENTENCE_MAX];
     va_list arguments;
@@ -54,7 +46,7 @@ __attribute__((format(printf, 2, 3))) static void say(const struct speaker *s, c
     s->say(s->ctx, s->topic, sentence);
 }
 
-/* "1 s", "0.5 s", "30 s" */
+/* "1 s", "500 ms", "30 s" */
 static const char *seconds(uint64_t ms, char *buf, size_t size)
 {
     if (ms % 1000 == 0)
@@ -169,6 +161,10 @@ void explain(const struct contract *contract, const struct explain_state *state,
              void (*callback)(void *ctx, enum explain_topic topic, const char *sentence), void *ctx)
 {
     struct speaker s = {.say = callback, .ctx = ctx};
+    if (contract->preset == PRESET_STRONG) {
+        explain_strong(&s, contract, state);
+        return;
+    }
     /* These sentences are true of this contract only. */
     INVARIANT(contract->preset == PRESET_LOCAL && contract->replicas == 1);
     INVARIANT(contract->share == SHARE_UNIX && contract->versions == VERSIONS_NONE);
@@ -186,6 +182,10 @@ void explain_brief(const struct contract *contract, const struct explain_state *
 {
     struct speaker s = {.say = callback, .ctx = ctx, .topic = EXPLAIN_SEE};
     char bound[32];
+    if (contract->preset == PRESET_STRONG) {
+        explain_strong_brief(&s, contract);
+        return;
+    }
     INVARIANT(contract->preset == PRESET_LOCAL && contract->replicas == 1);
     say(&s, "A read returns the latest write.");
     s.topic = EXPLAIN_DURABLE;

@@ -31,6 +31,15 @@ enum explain_topic {
 const char *explain_topic_name(enum explain_topic topic);
 const char *explain_topic_heading(enum explain_topic topic);
 
+/* A copy of a volume with several. */
+struct explain_replica {
+    const char *node; /* its name */
+    const char *part; /* "primary", "backup", "joining"; anything else: it is away */
+    uint64_t lag_bytes, lag_ms;
+    uint64_t away_ms;
+    uint64_t repair_left_ms; /* of one that joins; UINT64_MAX: not known */
+};
+
 struct explain_state {
     uint64_t unsynced_ms;        /* nothing accepted stays unsynced longer */
     uint64_t dirty_expire_ms;    /* of the kernel: when dirty pages are old enough; 0: not known */
@@ -41,6 +50,14 @@ struct explain_state {
     uint64_t live_bytes, log_bytes, disk_available;
     uint64_t problems; /* damaged places found since the start */
     bool full, failed;
+    /* of a volume with several copies */
+    uint64_t view;   /* its number; 0: none is known */
+    bool serves;     /* the primary answers */
+    bool writes;     /* `least` members are there */
+    bool registry;   /* is in reach */
+    uint32_t spares; /* nodes that run and have no copy of this volume */
+    const struct explain_replica *replicas;
+    uint32_t replica_count; /* at most GROUP_MAX */
 };
 
 /* Calls say(ctx, topic, sentence) for each sentence, topics in order. The sentence is valid during
@@ -48,7 +65,8 @@ struct explain_state {
 void explain(const struct contract *contract, const struct explain_state *state,
              void (*say)(void *ctx, enum explain_topic topic, const char *sentence), void *ctx);
 
-/* The promise in three sentences for the end of `pactfs up`: EXPLAIN_SEE, _DURABLE, _LOSS. */
+/* The promise in three sentences, for the end of `pactfs up` and `pactfs volume create`: EXPLAIN_SEE,
+ * _DURABLE, _LOSS. */
 void explain_brief(const struct contract *contract, const struct explain_state *state,
                    void (*say)(void *ctx, enum explain_topic topic, const char *sentence),
                    void *ctx);

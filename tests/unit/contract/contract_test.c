@@ -348,15 +348,116 @@ static void explains_only_what_holds(void **state)
     assert_non_null(strstr(h.all, "not running"));
 }
 
+static const char *tell(const struct contract *c, const struct explain_state *s, struct heard *h)
+{
+    memset(h, 0, sizeof *h);
+    explain(c, s, hear, h);
+    assert_int_equal(h->topics, (1u << EXPLAIN_TOPICS) - 1);
+    assert_true(strlen(h->all) + 600 < sizeof h->all);
+    return h->all;
+}
+
+static void says(const char *all, const char *const *must, const char *const *never)
+{
+    for (; *must; must++)
+        if (!strstr(all, *must))
+            fail_msg("never says '%s' in:\n%s", *must, all);
+    for (; *never; never++)
+        if (strstr(all, *never))
+            fail_msg("says '%s' in:\n%s", *never, all);
+}
+
+static void explains_strong(void **state)
+{
+    (void)state;
+    static struct heard h;
+    struct contract c = contract_of(PRESET_STRONG);
+    struct explain_state s = {.running = false};
+    says(tell(&c, &s, &h),
+         (const char *[]){"linearisable", "any 2 of them", "least = 2", "within 2s", "800ms", "1s",
+                          "on 2 disks at least", "Up to 1 replica may", "10m", "Nothing is known",
+                          NULL},
+         (const char *[]){"sequentially", "least = 1", NULL});
+    c.read = READ_ONE;
+    c.replicas = 2;
+    c.least = 1;
+    c.replace_ns = 0;
+    c.failover_ns = 500 * DURATION_MS;
+    says(tell(&c, &s, &h),
+         (const char *[]){"sequentially consistent, not linearisable", "either may be lost",
+                          "least = 1", "500ms", "not replaced by itself", "a copy that is behind",
+                          NULL},
+         (const char *[]){"latest write", "operations are linearisable", "spare node, if", NULL});
+    c.replicas = c.least = 5;
+    says(tell(&c, &s, &h),
+         (const char *[]){"any 4 of them", "on 5 disks", "wait while any replica is away", NULL},
+         (const char *[]){"may fail or stop", "replicas may fail", NULL});
+}
+
+static void explains_strong_now(void **state)
+{
+    (void)state;
+    static struct heard h;
+    struct contract c = contract_of(PRESET_STRONG);
+    struct explain_replica replicas[] = {
+        {.node = "alpha", .part = "primary"},
+        {.node = "beta", .part = "joining", .lag_bytes = 7 << 20, .repair_left_ms = 90000},
+        {.node = "gamma", .part = "away", .away_ms = 7200000}};
+    struct explain_state s = {.running = true,
+                              .view = 9,
+                              .serves = true,
+                              .replicas = replicas,
+                              .replica_count = 3,
+                              .problems = 4};
+    says(tell(&c, &s, &h),
+         (const char *[]){"changes wait, because the view has 1 member and least = 2",
+                          "alpha is the primary",
+                          "beta is being brought up to date: 7 MiB, about "
+                          "90 s",
+                          "gamma has been away for 2 h", "registry is out of reach",
+                          "no spare node", "4 damaged", NULL},
+         (const char *[]){"It answers", NULL});
+    replicas[1].part = "backup";
+    replicas[1].lag_ms = 3000;
+    s.writes = s.registry = true;
+    s.spares = 2;
+    says(tell(&c, &s, &h),
+         (const char *[]){"It answers. View 9 has 2 of 3", "beta is a backup, 3 s behind",
+                          "2 spare nodes", NULL},
+         (const char *[]){"changes wait, because", "out of reach", NULL});
+    s.serves = false;
+    says(tell(&c, &s, &h), (const char *[]){"no primary answers", NULL},
+         (const char *[]){"It answers", NULL});
+}
+
+static void explains_briefly(void **state)
+{
+    (void)state;
+    static struct heard h;
+    struct contract c = contract_of(PRESET_STRONG);
+    struct explain_state s = {.unsynced_ms = 1000};
+    memset(&h, 0, sizeof h);
+    explain_brief(&c, &s, hear, &h);
+    assert_non_null(strstr(h.all, "latest write"));
+    assert_non_null(strstr(h.all, "at least 2 of 3"));
+    assert_non_null(strstr(h.all, "at most 2s"));
+    memset(&h, 0, sizeof h);
+    c = contract_default();
+    explain_brief(&c, &s, hear, &h);
+    assert_non_null(strstr(h.all, "One copy"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts),         cmocka_unit_test(refuses),
-        cmocka_unit_test(refuses_hostile), cmocka_unit_test(round_trip),
-        cmocka_unit_test(presets),         cmocka_unit_test(composes),
-        cmocka_unit_test(refuses_words),   cmocka_unit_test(changes),
-        cmocka_unit_test(durations),       cmocka_unit_test(nearest),
-        cmocka_unit_test(explains_state),  cmocka_unit_test(explains_only_what_holds),
+        cmocka_unit_test(accepts),          cmocka_unit_test(refuses),
+        cmocka_unit_test(refuses_hostile),  cmocka_unit_test(round_trip),
+        cmocka_unit_test(presets),          cmocka_unit_test(composes),
+        cmocka_unit_test(refuses_words),    cmocka_unit_test(changes),
+        cmocka_unit_test(durations),        cmocka_unit_test(nearest),
+        cmocka_unit_test(explains_state),   cmocka_unit_test(explains_only_what_holds),
+        cmocka_unit_test(explains_strong),  cmocka_unit_test(explains_strong_now),
+        cmocka_unit_test(explains_briefly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
