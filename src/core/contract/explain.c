@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * explain.c: see explain.h for the law. Sentences are short and name the calls that programs use. Here
- * are those of preset `local`; explain_strong.c has the others.
+ * explain.c: see explain.h for the law. Sentences are short and name the calls that programs use.
+ * Here are those of preset `local`; explain_strong.c has the others.
  */
 #include "core/contract/explain_private.h"
 

@@ -65,8 +65,8 @@ struct explain_state {
 void explain(const struct contract *contract, const struct explain_state *state,
              void (*say)(void *ctx, enum explain_topic topic, const char *sentence), void *ctx);
 
-/* The promise in three sentences, for the end of `pactfs up` and `pactfs volume create`: EXPLAIN_SEE,
- * _DURABLE, _LOSS. */
+/* The promise in three sentences, for the end of `pactfs up` and `pactfs volume create`:
+ * EXPLAIN_SEE, _DURABLE, _LOSS. */
 void explain_brief(const struct contract *contract, const struct explain_state *state,
                    void (*say)(void *ctx, enum explain_topic topic, const char *sentence),
                    void *ctx);

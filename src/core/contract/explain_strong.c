@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * explain_strong.c: the promise of preset `strong`. Each sentence rests on a law: views, leases and
- * answers on those of replica/primary, times on group/view.h, identity of requests on agent/remote.h.
+ * answers on those of replica/primary, times on group/view.h, the identity of requests on
+ * agent/remote.h.
  */
 #include "core/contract/explain_private.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * parse.c: reading and refusing contracts. What each key may say is in rules.c; here is the grammar,
- * and what several keys must be together.
+ * parse.c: reading and refusing contracts. What each key may say is in rules.c; here is the
+ * grammar, and what several keys must be together.
  */
 #include "core/contract/contract.h"
 
