@@ -19,7 +19,7 @@
 /* False: not a whole number of 1 to 9 digits with one of the units ms, s, m, h directly behind it,
  * or more than DURATION_MAX. */
 bool duration_parse(const char *text, uint64_t *ns);
-/* In the largest unit that gives a whole number; less than a millisecond is cut off. Returns buf. */
+/* In the largest unit that gives a whole number; parts of a millisecond are lost. Returns buf. */
 const char *duration_print(uint64_t ns, char buf[DURATION_TEXT_MAX]);
 
 #endif
