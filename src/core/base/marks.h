@@ -94,7 +94,37 @@
     X(zero_whole_block, "all that was left of a block became a hole")                          \
     X(copy_hole, "a hole was copied as a hole")                                                \
     X(copy_apart, "bytes were copied between different places of their chunks")                \
-    X(xattr_long, "a long attribute value went into a block")
+    X(xattr_long, "a long attribute value went into a block")                                  \
+    /* primary copy */                                                                         \
+    X(candidate, "a backup proposed itself as the primary")                                    \
+    X(candidate_gave_up, "a candidate heard of the primary again, and follows it")             \
+    X(candidate_yields, "of two candidates the one with the greater number gave way")          \
+    X(flush_refused, "a candidate was refused: the primary is heard of from there")            \
+    X(heartbeat_of_old_view, "a heartbeat came from the primary of an earlier view")           \
+    X(primary_restarted, "a primary lost its memory, and begins a new view")                   \
+    X(primary_resigned, "a backup was told that the primary has stopped")                      \
+    X(primary_stands_still, "a primary whose disk does not answer gave up")                    \
+    X(proposal_lost, "another view was agreed on first")                                       \
+    X(proposal_unsure, "it is not known whether a proposed view stands")                       \
+    X(suspect_lost, "a replica was suspected because its connection had broken")               \
+    X(suspect_slow, "a replica was suspected because its disk is slow")                        \
+    X(member_diverged, "a member had records that no view has")                                \
+    X(member_lost_its_disk, "a member came back with less than everything")                    \
+    X(record_gap, "a record came that does not follow the last")                               \
+    X(stream_rewound, "records were lost on the way and sent again")                           \
+    X(stream_from_log, "a replica was sent records from the log on the disk")                  \
+    X(stream_log_gone, "the log does not reach back to what a replica has")                    \
+    X(stream_left_behind, "a replica is further behind than the records in memory")            \
+    X(snapshot_offered, "a replica that joins was given a snapshot to copy")                   \
+    X(donor_gave_up, "a replica that copied was not heard of for long")                        \
+    X(copy_leaf_same, "a leaf of the hash tree was the same")                                  \
+    X(copy_leaf_differs, "a leaf of the hash tree differed")                                   \
+    X(mend_other_version, "a damaged object had another version elsewhere")                    \
+    X(near_behind, "a copy that should have answered a read was behind its client")            \
+    X(failure_repeated, "a failed change that came again was answered as before")              \
+    X(reply_repeated, "a change that came again was answered as before, and not made")         \
+    X(session_expired, "a session was not heard of for long")                                  \
+    X(replica_broken, "the store of a replica failed")
 
 /* X(name, what the program does wrong) */
 #define MUTANT_TABLE(X)                                                                       \
@@ -160,7 +190,36 @@
     X(truncate_keeps_tail, "a file that is cut and grown again shows the old bytes")          \
     X(punch_too_much, "a hole takes one chunk more than it should")                           \
     X(read_wrong_block, "a read that enters a second block gets the first one again")         \
-    X(listing_loses_name, "a listing leaves out the last of several names")
+    X(listing_loses_name, "a listing leaves out the last of several names")                   \
+    /* primary copy: views, leases, agreement, requests, repair */                            \
+    X(primary_serves_without_lease, "a primary answers whatever its lease says")              \
+    X(takeover_within_lease, "a backup takes over while the primary may hold its lease")      \
+    X(serve_before_settled, "a new primary serves before its members have what it has")       \
+    X(commit_without_all, "a change is committed when the primary alone has it")              \
+    X(answer_before_committed, "a change is answered before it is committed")                 \
+    X(read_not_waiting, "a read does not wait for what it rests on to be committed")          \
+    X(ack_before_durable, "a backup acknowledges what is not on its disk")                    \
+    X(record_over_gap, "a backup takes a record that does not follow the last")               \
+    X(answer_while_frozen, "one that gave a candidate its records goes on following")         \
+    X(candidate_takes_less, "a candidate does not wait for records that others have more")    \
+    X(candidate_alone, "a candidate proposes itself without waiting for the others")          \
+    X(flush_gives_nothing, "a candidate is not given the records that it lacks")              \
+    X(view_without_condition, "a view is written whatever stands in the registry")            \
+    X(join_before_has_all,                                                                    \
+      "a view with a new member is proposed before it has to have everything")                \
+    X(join_too_early, "a replica joins that has not caught up")                               \
+    X(request_of_old_view, "a request that was sent to an earlier primary is carried out")    \
+    X(old_request_taken, "a request of long ago is carried out again")                        \
+    X(failed_request_again, "a change that failed is tried again when it comes twice")        \
+    X(reply_not_looked_up, "a request that comes again is carried out again")                 \
+    X(reply_not_kept, "the reply to a change is not kept")                                    \
+    X(commit_of_old_reign, "a request begun in an earlier reign commits in this one")         \
+    X(copy_leaves_deleted, "one that copies keeps what the snapshot does not have")           \
+    X(copy_trusts_counts, "leaves with as many objects are taken for equal")                  \
+    X(torn_not_noted, "one that copies does not note that it is torn")                        \
+    X(mend_any_version, "a damaged object is replaced by any version")                        \
+    X(orphan_reclaimed_at_once, "an inode without a name is reclaimed at once")               \
+    X(orphan_holders_not_asked, "nobody is asked who has an inode without a name open")
 
 enum mark {
 #define X(name, text) MARK_##name,

@@ -572,6 +572,13 @@ enum err replica_make_root(struct replica *replica, uint32_t uid, uint32_t gid)
     return err;
 }
 
+enum err replica_commit(struct replica *replica, const struct write_set *writes)
+{
+    uint64_t lsn;
+    struct stamp stamp = hlc_next(&replica->clock, replica->env->ops->wall_ns(replica->env));
+    return store_commit(replica->store, writes, stamp, false, &lsn);
+}
+
 void replica_catch_up(struct replica *replica)
 {
     hlc_observe(&replica->clock, store_last_stamp(replica->store));

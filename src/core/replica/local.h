@@ -64,6 +64,8 @@ enum err replica_new_member(struct env *env, struct store *store, uint32_t node,
                             struct replica **out);
 /* Makes the root directory of an empty volume; OK when it is there. */
 enum err replica_make_root(struct replica *replica, uint32_t uid, uint32_t gid);
+/* Commits a write set of replica control's own, at the next stamp. As store_commit. */
+enum err replica_commit(struct replica *replica, const struct write_set *writes);
 /* Another replica has committed records since: stamps and inode numbers go on behind them. */
 void replica_catch_up(struct replica *replica);
 
