@@ -5,6 +5,7 @@
  *     ninja -C build tests/unit/wire/wire_bench && build/tests/unit/wire/wire_bench
  */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "core/base/assert.h"
@@ -74,11 +75,31 @@ static void listing(uint32_t count)
     measure(&message, ROUNDS / count + 1);
 }
 
+/* What most operations are answered with. */
+static void reply(void)
+{
+    struct message message = {.kind = MESSAGE_REPLY, .session = 5, .serial = 300, .number = 7};
+    message.result.attr = (struct fs_attr){.ino = 1000,
+                                           .size = 4096,
+                                           .blocks = 8,
+                                           .mode = 0100644,
+                                           .uid = 1000,
+                                           .gid = 1000,
+                                           .nlink = 1,
+                                           .atime = INT64_C(1700000000123456789),
+                                           .mtime = INT64_C(1700000000123456789),
+                                           .ctime = INT64_C(1700000000123456789),
+                                           .btime = INT64_C(1700000000123456789)};
+    memset(message.volume, 7, sizeof message.volume);
+    measure(&message, ROUNDS);
+}
+
 int main(void)
 {
     struct message message;
     for (unsigned n = 0; sample(n, &message); n++)
         measure(&message, ROUNDS);
+    reply();
     listing(30);
     listing(4096);
     return 0;
