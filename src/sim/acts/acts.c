@@ -75,7 +75,8 @@ static void answer_entries(struct deed *deed)
             continue;
         values[count++] = history_value(history, (const char *)entry->name.data, entry->name.len);
         if (deed_is_tree(deed))
-            values[count++] = history_number(history, (int64_t)entry->attr.ino);
+            values[count++] =
+                history_number(history, (int64_t)acts_number(deed->acts, &entry->attr));
     }
     history_answer_list(history, deed->txn, 0, values, count);
     free(values);
@@ -95,7 +96,7 @@ static void answer_lines(struct deed *deed)
 static void answer_text(struct deed *deed)
 {
     const struct fs_result *result = &deed->request.result;
-    uint64_t length = acts_length(deed->acts, deed->request.op.ino);
+    uint64_t length = acts_length(deed->acts, deed->number);
     uint32_t value = text_value(deed_history(deed), deed->request.into, result->length);
     if (result->length && result->length != length)
         value =
@@ -112,6 +113,7 @@ static void answer_attr(struct deed *deed)
 
 static void named(struct deed *deed)
 {
+    acts_number(deed->acts, &deed->request.result.attr);
     if (deed->acts->named)
         deed->acts->named(deed, deed->request.result.attr.ino);
 }
@@ -134,7 +136,8 @@ void deed_answer(struct deed *deed)
         answer_attr(deed);
         break;
     case FS_LOOKUP:
-        act->value = history_number(deed_history(deed), (int64_t)result->attr.ino);
+        act->value =
+            history_number(deed_history(deed), (int64_t)acts_number(deed->acts, &result->attr));
         named(deed);
         break;
     case FS_MKNOD:
@@ -189,6 +192,7 @@ void acts_begin(struct acts *acts, struct run *run, uint64_t pad)
 void acts_end(struct acts *acts)
 {
     free(acts->files);
+    free(acts->inos);
 }
 
 bool acts_make_files(struct acts *acts, enum err (*carry_out)(void *ctx, struct request *request),

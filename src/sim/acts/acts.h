@@ -5,6 +5,9 @@
  *
  * Definitions
  *   deed  one client's act under way, as a request
+ *   number  of an inode in the history of a tree, chosen by the workload. Where inode numbers are
+ *         chosen by whoever executes (renumbers), the owner of what is made carries the number, so
+ *         that every answer says both
  *   text  what is written for a value: a unit of TEXT_UNIT bytes, repeated, so that parts of two
  *         writes in one read show
  */
@@ -33,6 +36,9 @@ struct acts {
     struct acts_file *files; /* one a key */
     uint64_t (*new_ino)(void *ctx);
     void (*named)(struct deed *deed, uint64_t ino); /* an answer named this inode; may be NULL */
+    bool renumbers;
+    uint64_t *inos; /* by number: what is known of them; 0: nothing */
+    uint32_t ino_room;
     void *ctx;
 };
 
@@ -40,7 +46,8 @@ struct deed {
     struct request request; /* comes first */
     struct acts *acts;
     uint32_t txn;
-    uint64_t want; /* bytes or entries asked for; more are, when that was not all */
+    uint64_t number; /* of the inode that it is about; see acts_length */
+    uint64_t want;   /* bytes or entries asked for; more are, when that was not all */
     uint8_t *into;
     size_t into_room;
     struct payload *payload;
@@ -75,8 +82,12 @@ bool deed_cut_short(struct deed *deed);
 
 /* --- acts_ops.c --- */
 
-/* Bytes of the text in the file with this inode number. */
-uint32_t acts_length(const struct acts *acts, uint64_t ino);
+/* Bytes of the text in the file with this number. */
+uint32_t acts_length(const struct acts *acts, uint64_t number);
+/* The inode with this number: one that nobody ever made when it is not known. */
+uint64_t acts_ino(const struct acts *acts, uint64_t number);
+/* The number of an inode in an answer, which is noted. */
+uint64_t acts_number(struct acts *acts, const struct fs_attr *attr);
 /* Fills the request's operation from the act, which is no sync. */
 void deed_operation(struct deed *deed);
 void deed_drop_payload(struct deed *deed);

@@ -13,13 +13,15 @@
 #include <string.h>
 
 #include "core/base/assert.h"
+#include "core/base/grow.h"
 #include "core/fs/inode.h"
 #include "sim/acts/acts.h"
 #include "workload/workload.h"
 
-#define LIST_ROOM 65536u  /* bytes of a list read at first, beyond what was seen */
-#define LIST_LONG 524288u /* from here on lines are short */
-#define ENTRIES   64u     /* of a set read at first */
+#define LIST_ROOM  65536u  /* bytes of a list read at first, beyond what was seen */
+#define LIST_LONG  524288u /* from here on lines are short */
+#define INO_NOBODY (UINT64_C(1) << 50)
+#define ENTRIES    64u /* of a set read at first */
 
 struct payload {
     struct shared shared; /* comes first */
@@ -48,6 +50,31 @@ uint32_t acts_length(const struct acts *acts, uint64_t number)
     return TEXT_LEAST + (uint32_t)(more / TEXT_UNIT * TEXT_UNIT);
 }
 
+/* --- numbers and inodes --- */
+
+uint64_t acts_ino(const struct acts *acts, uint64_t number)
+{
+    if (!acts->renumbers || number == FS_ROOT_INO)
+        return number;
+    bool known = number < acts->ino_room && acts->inos[number];
+    return known ? acts->inos[number] : INO_NOBODY + number;
+}
+
+uint64_t acts_number(struct acts *acts, const struct fs_attr *attr)
+{
+    uint32_t number = attr->uid;
+    if (!acts->renumbers || attr->ino == FS_ROOT_INO)
+        return attr->ino;
+    while (acts->ino_room <= number) {
+        uint32_t room = acts->ino_room;
+        acts->inos = grow(acts->inos, room, &acts->ino_room, sizeof *acts->inos);
+        memset(acts->inos + room, 0, (acts->ino_room - room) * sizeof *acts->inos);
+    }
+    INVARIANT(!acts->inos[number] || acts->inos[number] == attr->ino);
+    acts->inos[number] = attr->ino;
+    return number;
+}
+
 /* --- where things are --- */
 
 static uint64_t offset_of(const struct acts *acts, uint64_t number)
@@ -69,6 +96,11 @@ static uint64_t number_arg(const struct deed *deed, uint32_t value)
     int64_t number = 0;
     history_integer(deed_history(deed), value, &number);
     return (uint64_t)number;
+}
+
+static uint64_t ino_arg(const struct deed *deed, uint32_t value)
+{
+    return acts_ino(deed->acts, number_arg(deed, value));
 }
 
 static struct bytes name_arg(const struct deed *deed, uint32_t value)
@@ -115,7 +147,7 @@ static void op_write(struct deed *deed, uint64_t ino, uint64_t offset, struct pa
 
 static void op_write_text(struct deed *deed, uint64_t ino, uint64_t offset, uint32_t value)
 {
-    struct payload *payload = payload_new(acts_length(deed->acts, ino));
+    struct payload *payload = payload_new(acts_length(deed->acts, deed->number));
     text_fill(history_text(deed_history(deed), value), payload->data, payload->len);
     op_write(deed, ino, offset, payload);
 }
@@ -146,6 +178,8 @@ static void op_readdir(struct deed *deed, uint64_t ino, uint64_t entries)
     deed->request.op.ino = ino;
     deed->request.op.length = deed->want;
     deed->request.op.flags = deed->txn % 8 ? 0 : FS_READDIR_ATIME;
+    if (deed->acts->renumbers)
+        deed->request.op.flags |= FS_READDIR_PLUS; /* with owners */
 }
 
 static void op_read_key(struct deed *deed)
@@ -168,7 +202,7 @@ static void op_read_key(struct deed *deed)
         break;
     default:
         op_read(deed, file->ino, offset_of(deed->acts, file->ino),
-                acts_length(deed->acts, file->ino) + TEXT_UNIT);
+                acts_length(deed->acts, deed->number) + TEXT_UNIT);
         break;
     }
 }
@@ -176,6 +210,7 @@ static void op_read_key(struct deed *deed)
 static void op_of_key(struct deed *deed, const struct history_act *act)
 {
     const struct acts_file *file = deed_file(deed);
+    deed->number = file->ino;
     switch ((enum act_code)act->code) {
     case ACT_READ:
         op_read_key(deed);
@@ -219,18 +254,20 @@ static void op_of_names(struct deed *deed, const struct history_act *act)
     struct fs_op *op = &deed->request.op;
     op->code = codes[act->code];
     INVARIANT(op->code);
-    op->ino = number_arg(deed, act->args[0]);
+    op->ino = ino_arg(deed, act->args[0]);
     if (act->code == ACT_LINK) {
-        op->ino2 = number_arg(deed, act->args[1]);
+        op->ino2 = ino_arg(deed, act->args[1]);
         op->name2 = name_arg(deed, act->args[2]);
         return;
     }
     op->name = name_arg(deed, act->args[1]);
     if (act->code == ACT_MKDIR || act->code == ACT_CREATE) {
         op->new_ino = number_arg(deed, act->args[2]);
+        if (deed->acts->renumbers)
+            op->cred.uid = (uint32_t)op->new_ino;
         op->mode = act->code == ACT_MKDIR ? 0755 : FS_REG | 0644;
     } else if (act->code == ACT_RENAME) {
-        op->ino2 = number_arg(deed, act->args[2]);
+        op->ino2 = ino_arg(deed, act->args[2]);
         op->name2 = name_arg(deed, act->args[3]);
         op->flags = rename_flags(deed, act->args[4]);
     }
@@ -238,7 +275,8 @@ static void op_of_names(struct deed *deed, const struct history_act *act)
 
 static void op_of_tree(struct deed *deed, const struct history_act *act)
 {
-    uint64_t ino = number_arg(deed, act->args[0]);
+    uint64_t ino = ino_arg(deed, act->args[0]);
+    deed->number = number_arg(deed, act->args[0]);
     switch ((enum act_code)act->code) {
     case ACT_LIST:
         op_readdir(deed, ino, deed->acts->run->scenario->keys + 8);
@@ -247,7 +285,7 @@ static void op_of_tree(struct deed *deed, const struct history_act *act)
         op_write_text(deed, ino, 0, act->args[1]);
         break;
     case ACT_GET:
-        op_read(deed, ino, 0, acts_length(deed->acts, ino) + TEXT_UNIT);
+        op_read(deed, ino, 0, acts_length(deed->acts, deed->number) + TEXT_UNIT);
         break;
     case ACT_LINKS:
         deed->request.op.code = FS_GETATTR;

@@ -23,18 +23,19 @@
 
 static bool is_network(enum fault_kind kind)
 {
-    return kind >= FAULT_PARTITION;
+    return kind >= FAULT_PARTITION && kind <= FAULT_SLOW_LINKS;
 }
 
 /* Whether it makes sense only while the node is up. */
 static bool needs_process(enum fault_kind kind)
 {
-    return kind != FAULT_DISK_FULL && kind != FAULT_ROT && kind != FAULT_DISK_LOST;
+    return kind != FAULT_DISK_FULL && kind != FAULT_ROT && kind != FAULT_DISK_LOST &&
+           kind != FAULT_REGISTRY_OUTAGE && kind != FAULT_REGISTRY_CUT;
 }
 
 static bool is_death(enum fault_kind kind)
 {
-    return kind == FAULT_POWER_CUT || kind == FAULT_KILL;
+    return kind == FAULT_POWER_CUT || kind == FAULT_KILL || kind == FAULT_RESTART;
 }
 
 static struct env *env_of(const struct running *r, uint32_t node)
@@ -51,7 +52,7 @@ static bool may_begin(const struct running *r, enum fault_kind kind, uint32_t no
 {
     uint64_t on = r->on[kind];
     if (is_death(kind))
-        on = r->on[FAULT_POWER_CUT] | r->on[FAULT_KILL];
+        on = r->on[FAULT_POWER_CUT] | r->on[FAULT_KILL] | r->on[FAULT_RESTART];
     if (on & BIT(node))
         return false;
     if (kind == FAULT_DISK_FULL)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * run_network.c: faults between nodes. Nodes of the network are the system's, 0 .. nodes - 1, and
- * behind them its clients: those of a system that has none there are cut off from nobody.
+ * behind them its clients: those of a system that has none there are cut off from nobody. Here they
+ * are counted from 0; `first` is where they begin in the network.
  */
 #include "core/base/assert.h"
 #include "sim/run/run_private.h"
@@ -11,7 +12,8 @@
 static uint32_t all_nodes(const struct running *r)
 {
     uint32_t all = r->run.scenario->nodes + r->run.scenario->clients;
-    return all < 64 ? all : 64;
+    uint32_t most = 64 - r->ops->net_first;
+    return all < most ? all : most;
 }
 
 /* Two halves with a node in each; a single node stands against the clients. */
@@ -45,6 +47,7 @@ static void choose_link(const struct running *r, struct run_active *fault, uint6
 bool network_fault_begin(struct running *r, struct run_active *fault, uint64_t draw)
 {
     struct sim *sim = r->run.sim;
+    const uint32_t first = r->ops->net_first;
     uint32_t factor = 10 + (uint32_t)(draw >> 8) % 91;
     bool whole = fault->kind == FAULT_PARTITION || fault->kind == FAULT_LOSSY;
     if (fault->kind == FAULT_CUT || fault->kind == FAULT_CLOG)
@@ -62,13 +65,13 @@ bool network_fault_begin(struct running *r, struct run_active *fault, uint64_t d
     case FAULT_PARTITION:
     case FAULT_SILENT:
         fault->set = fault->kind == FAULT_SILENT ? BIT(fault->node) : some_halves(r, draw);
-        sim_net_partition(sim, fault->set, true);
+        sim_net_partition(sim, fault->set << first, true);
         break;
     case FAULT_CUT:
-        sim_net_cut(sim, fault->node, fault->to, true);
+        sim_net_cut(sim, first + fault->node, first + fault->to, true);
         break;
     case FAULT_CLOG:
-        sim_net_clog(sim, fault->node, fault->to, true);
+        sim_net_clog(sim, first + fault->node, first + fault->to, true);
         break;
     case FAULT_LOSSY: {
         struct sim_link link = lossy_link(draw);
@@ -76,7 +79,7 @@ bool network_fault_begin(struct running *r, struct run_active *fault, uint64_t d
         break;
     }
     case FAULT_SLOW_LINKS:
-        sim_net_slow(sim, fault->node, factor);
+        sim_net_slow(sim, first + fault->node, factor);
         break;
     default:
         INVARIANT(false);
@@ -87,16 +90,17 @@ bool network_fault_begin(struct running *r, struct run_active *fault, uint64_t d
 void network_fault_end(struct running *r, const struct run_active *fault)
 {
     struct sim *sim = r->run.sim;
+    const uint32_t first = r->ops->net_first;
     switch (fault->kind) {
     case FAULT_PARTITION:
     case FAULT_SILENT:
-        sim_net_partition(sim, fault->set, false);
+        sim_net_partition(sim, fault->set << first, false);
         break;
     case FAULT_CUT:
-        sim_net_cut(sim, fault->node, fault->to, false);
+        sim_net_cut(sim, first + fault->node, first + fault->to, false);
         break;
     case FAULT_CLOG:
-        sim_net_clog(sim, fault->node, fault->to, false);
+        sim_net_clog(sim, first + fault->node, first + fault->to, false);
         break;
     case FAULT_LOSSY: {
         struct sim_link link = sim_link_default();
@@ -104,7 +108,7 @@ void network_fault_end(struct running *r, const struct run_active *fault)
         break;
     }
     case FAULT_SLOW_LINKS:
-        sim_net_slow(sim, fault->node, 1);
+        sim_net_slow(sim, first + fault->node, 1);
         break;
     default:
         INVARIANT(false);

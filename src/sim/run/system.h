@@ -9,8 +9,8 @@
  *   Y2  A node is up or down. fault() is called only for faults that the system says it takes, with
  *       begin and end in turn for each node and kind.
  *   Y3  A system draws no chance but from its envs and run_random.
- *   Y4  In the network node n has the number n, client c the number nodes + c; faults of the
- *       network use these.
+ *   Y4  In the network node n has the number first + n, client c the number first + nodes + c,
+ *       where first is net_first of its table; faults of the network use these.
  */
 #ifndef PACTFS_SIM_SYSTEM_H
 #define PACTFS_SIM_SYSTEM_H
@@ -56,6 +56,7 @@ struct system_ops {
     void (*stepped)(struct system *system);
     /* Kinds of faults that it takes: bits 1 << FAULT_*. */
     uint64_t faults;
+    uint32_t net_first; /* Y4 */
     /* A fault of a node (0 .. nodes - 1) begins or ends; strength: 32 bits of chance. Those of the
      * network are carried out by run.c alone. Node faults PAUSE, SLOW, DISK_STALL, DISK_FULL,
      * CLOCK_* are carried out by run.c on node_env / node_disk, when they are not NULL. */
@@ -97,6 +98,7 @@ uint32_t run_below(struct run *run, uint32_t n);
 /* systems.c */
 extern const struct system_ops *const systems[]; /* ended by NULL */
 extern const struct system_ops system_volume;    /* the file service on one node: system_volume.c */
+extern const struct system_ops system_primary;   /* a replicated volume: sim/cell */
 extern const struct system_ops system_abd;       /* reference: a replicated register */
 extern const struct system_ops system_memory;    /* reference: transactions in one memory */
 

@@ -63,7 +63,11 @@
     X(CLOG, "clog", true, "one direction between two nodes holds back its messages")           \
     X(SILENT, "silent", true, "nothing comes from or gets to one node")                        \
     X(LOSSY, "lossy", true, "messages are lost, doubled and reordered everywhere")             \
-    X(SLOW_LINKS, "slow-links", true, "messages of one node take 10 to 100 times as long")
+    X(SLOW_LINKS, "slow-links", true, "messages of one node take 10 to 100 times as long")     \
+    X(REGISTRY_OUTAGE, "registry-outage", true, "the registry answers nobody")                 \
+    X(REGISTRY_CUT, "registry-cut", true, "one node and the registry do not hear each other")  \
+    X(HAND_OVER, "hand-over", false, "the primary's part is moved to another node")            \
+    X(RESTART, "restart", true, "a node ends in order; it starts again afterwards")
 
 enum fault_kind {
 #define X(code, word, lasts, text) FAULT_##code,

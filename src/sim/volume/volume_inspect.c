@@ -10,103 +10,13 @@
  *
  * After a bit has flipped, only scrub: what the damage hides is not there to be looked at.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/assert.h"
-#include "core/base/grow.h"
-#include "core/fs/check.h"
+#include "sim/acts/look.h"
 #include "sim/volume/volume.h"
 
 #define RETRY_NS UINT64_C(200000000)
-
-struct looking {
-    struct volume *v;
-    struct fs_check check;
-    struct object_key *blocks;
-    uint32_t count, room;
-    uint64_t digest;
-};
-
-/* Runs the world until *over. */
-static bool wait_for(struct volume *v, const bool *over)
-{
-    struct run *run = v->system.run;
-    uint64_t end = sim_now(run->sim) + run->scenario->heal_ns;
-    while (!*over && sim_now(run->sim) <= end && sim_step(run->sim))
-        ;
-    return *over;
-}
-
-/* --- everything that the store holds, in one number --- */
-
-static void mix(struct looking *l, const void *data, size_t len)
-{
-    l->digest = checksum64(data, len, l->digest);
-}
-
-static void on_problem(void *ctx, const char *sentence)
-{
-    struct looking *l = ctx;
-    run_broken(l->v->system.run, "structure", "%s", sentence);
-}
-
-static void on_object(void *ctx, const struct object_key *key, const struct object_version *version)
-{
-    struct looking *l = ctx;
-    fs_check_object(&l->check, key, version);
-    uint64_t what[] = {key->kind, key->ino, key->sub, version->stamp.time};
-    mix(l, what, sizeof what);
-    if (!object_kind_is_block(key->kind)) {
-        mix(l, version->value.data, version->value.len);
-        return;
-    }
-    mix(l, &version->chunks, sizeof version->chunks);
-    l->blocks = grow(l->blocks, l->count, &l->room, sizeof *l->blocks);
-    l->blocks[l->count++] = *key;
-}
-
-struct reading {
-    struct store_read read;
-    bool over;
-};
-
-static void read_over(struct store_read *read)
-{
-    ((struct reading *)(void *)read)->over = true;
-}
-
-static enum err read_block(struct looking *l, const struct object_key *block, uint8_t *into)
-{
-    struct store_range range = {.block = *block, .length = BLOCK_SIZE, .into = into};
-    struct reading reading = {
-        .read = {.at = STAMP_MAX, .ranges = &range, .count = 1, .done = read_over}};
-    if (store_read(l->v->store, &reading.read))
-        reading.over = true;
-    if (!wait_for(l->v, &reading.over))
-        return ERR_TIMEOUT;
-    mix(l, into, BLOCK_SIZE);
-    return reading.read.err;
-}
-
-/* The digest of all objects; their structure is checked on the way. */
-static enum err look(struct volume *v, uint64_t *digest, uint64_t *orphans)
-{
-    struct looking l = {.v = v};
-    struct fs_volume volume = {.salt = store_identity(v->store)->salt};
-    uint8_t *into = malloc(BLOCK_SIZE);
-    INVARIANT(into != NULL);
-    fs_check_begin(&l.check, &volume, on_problem, &l);
-    enum err err = store_each(v->store, on_object, &l);
-    for (uint32_t i = 0; i < l.count && !err; i++)
-        err = read_block(&l, &l.blocks[i], into);
-    fs_check_end(&l.check);
-    *digest = l.digest;
-    *orphans = l.check.orphans;
-    free(l.blocks);
-    free(into);
-    return err;
-}
 
 /* --- the parts --- */
 
@@ -123,7 +33,7 @@ static bool let_go(struct volume *v)
     agent_forget_all(v->agent);
     memset(v->held_inos, 0, sizeof v->held_inos);
     agent_drain(v->agent, flag, &drained);
-    if (wait_for(v, &drained))
+    if (look_wait(v->system.run, &drained))
         return true;
     run_broken(v->system.run, "progress", "orphans are never reclaimed");
     volume_bury(v); /* the agent would tell a variable that is gone */
@@ -167,28 +77,22 @@ static void structure(struct volume *v)
 {
     struct run *run = v->system.run;
     struct agent_status status;
-    uint64_t digest, orphans;
-    enum err err = look(v, &digest, &orphans);
+    struct look look;
+    enum err err = look_at(run, v->store, "", &look);
     agent_status(v->agent, &status);
     /* One that could not be reclaimed (a full disk) waits for the next start. */
     if (err)
         run_broken(run, "structure", "not everything can be read: %s", err_name(err));
-    else if (orphans > status.unclaimed && !v->ever_erred && !run->result->fired[FAULT_DISK_FULL])
+    else if (look.orphans > status.unclaimed && !v->ever_erred &&
+             !run->result->fired[FAULT_DISK_FULL])
         run_broken(run, "structure", "%llu inodes without a name are left",
-                   (unsigned long long)orphans);
+                   (unsigned long long)look.orphans);
 }
 
-struct scrubbing {
-    struct store_scrub scrub;
-    struct volume *v;
-    bool over;
-    enum err err;
-};
-
-static void scrub_problem(struct store_scrub *scrub, const char *file, uint64_t offset,
+static void scrub_problem(struct look_scrub *look, const char *file, uint64_t offset,
                           const char *what)
 {
-    struct volume *v = ((struct scrubbing *)(void *)scrub)->v;
+    struct volume *v = look->ctx;
     if (v->ever_rotted)
         run_say(v->system.run, "check", "scrub: %s at %llu: %s", file, (unsigned long long)offset,
                 what);
@@ -197,23 +101,17 @@ static void scrub_problem(struct store_scrub *scrub, const char *file, uint64_t 
                    what);
 }
 
-static void scrub_done(struct store_scrub *scrub, enum err err)
-{
-    ((struct scrubbing *)(void *)scrub)->over = true;
-    ((struct scrubbing *)(void *)scrub)->err = err;
-}
-
 static void scrub(struct volume *v)
 {
     struct run *run = v->system.run;
-    struct scrubbing s = {.scrub = {.problem = scrub_problem, .done = scrub_done}, .v = v};
-    store_scrub(v->store, &s.scrub);
-    if (!wait_for(v, &s.over)) {
+    struct look_scrub look = {.problem = scrub_problem, .ctx = v};
+    enum err err = look_scrub(run, v->store, &look);
+    if (!look.over) {
         run_broken(run, "scrub", "it does not end");
         volume_bury(v);
-    } else if (s.err && !v->ever_rotted) {
-        run_broken(run, "scrub", "it fails: %s", err_name(s.err));
-    } else if (volume_rot_left(v) && !s.scrub.problems) {
+    } else if (err && !v->ever_rotted) {
+        run_broken(run, "scrub", "it fails: %s", err_name(err));
+    } else if (volume_rot_left(v) && !look.scrub.problems) {
         run_broken(run, "scrub", "%u flipped bits were not found", volume_rot_left(v));
     }
 }
@@ -243,7 +141,7 @@ static bool close_volume(struct volume *v)
     v->agent = NULL;
     v->replica = NULL;
     store_close(v->store, closed, &closing);
-    if (wait_for(v, &closing.over)) {
+    if (look_wait(v->system.run, &closing.over)) {
         v->store = NULL;
         if (closing.err)
             run_broken(v->system.run, "rebuild", "the store does not close: %s",
@@ -258,7 +156,7 @@ static bool close_volume(struct volume *v)
 static bool open_again(struct volume *v, bool rebuild, uint64_t before)
 {
     struct store_error error = {""};
-    uint64_t digest = 0, orphans;
+    struct look look = {0, 0};
     v->options.rebuild_index = rebuild;
     enum err err = store_open(v->env, &v->options, &v->store, &error);
     if (err) {
@@ -267,8 +165,8 @@ static bool open_again(struct volume *v, bool rebuild, uint64_t before)
         return false;
     }
     store_check(v->store);
-    err = look(v, &digest, &orphans);
-    if (err || digest != before)
+    err = look_at(v->system.run, v->store, "", &look);
+    if (err || look.digest != before)
         run_broken(v->system.run, "rebuild", "%s gives another volume%s%s",
                    rebuild ? "an index made anew from the log" : "closing and opening",
                    err ? ": " : "", err ? err_name(err) : "");
@@ -277,10 +175,10 @@ static bool open_again(struct volume *v, bool rebuild, uint64_t before)
 
 static void rebuild(struct volume *v)
 {
-    uint64_t before, orphans;
-    if (look(v, &before, &orphans) == OK && close_volume(v) && open_again(v, false, before) &&
-        close_volume(v))
-        open_again(v, true, before);
+    struct look look;
+    if (look_at(v->system.run, v->store, "", &look) == OK && close_volume(v) &&
+        open_again(v, false, look.digest) && close_volume(v))
+        open_again(v, true, look.digest);
 }
 
 void volume_inspect(struct system *system)
