@@ -225,14 +225,14 @@ static enum err commit(struct request *request)
 {
     struct replica *replica = request->replica;
     struct write_set writes = ws_write_set(&request->ws);
-    if (writes.count == 0)
-        return OK;
-    if (request->record) {
+    if (request->record && (writes.count || request->keeps)) {
         enum err refused = request->record(request);
         if (refused)
             return refused;
         writes = ws_write_set(&request->ws);
     }
+    if (writes.count == 0)
+        return OK;
     if (MUTANT(commit_in_two))
         commit_half(replica, &writes);
     uint64_t lsn;
@@ -666,7 +666,7 @@ void request_begin(struct request *request)
     request->durable = request->awaited = request->entered = false;
     request->into = NULL;
     request->record = NULL;
-    request->track = false;
+    request->track = request->keeps = false;
     request->err = OK;
     request->stamp = request->seen = STAMP_ZERO;
     request->attempts = 0;

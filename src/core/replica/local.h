@@ -32,6 +32,7 @@ struct request {
     /* in, for replica control, before each commit of the request: adds by ws_put what is committed
      * with it, or refuses the commit with an error, which ends the request. NULL: nothing to say */
     enum err (*record)(struct request *request);
+    bool keeps; /* in: record is asked also when the operation changes nothing */
     bool track; /* in: `seen` is wanted */
     /* out */
     enum err err;

@@ -166,10 +166,20 @@ void set_whole(struct primary *p, bool whole)
 
 /* --- time --- */
 
+/* The store is working for it. */
+static bool busy(const struct primary *p)
+{
+    bool reading = false;
+    for (uint32_t i = 0; i < p->peer_count; i++)
+        reading = reading || p->peers[i].stream->reading;
+    return reading || p->executing || p->giving || p->syncing || p->copy.syncing ||
+           (p->found.active && !p->found.asked);
+}
+
 static bool may_stop(const struct primary *p)
 {
     bool late = now_ns(p) - p->stop_since > 2 * p->timing.heartbeat + p->timing.retry;
-    return p->executing == 0 && !p->handing.active && (p->part != PART_PRIMARY || late);
+    return !busy(p) && !p->handing.active && (p->part != PART_PRIMARY || late);
 }
 
 static void stop_tick(struct primary *p)
@@ -178,7 +188,7 @@ static void stop_tick(struct primary *p)
         return;
     if (now_ns(p) - p->stop_since > 2 * p->timing.heartbeat + p->timing.retry)
         p->handing.active = false;
-    if (!may_stop(p) || p->syncing || p->copy.syncing)
+    if (!may_stop(p))
         return;
     if (p->part == PART_PRIMARY || (p->part == PART_BACKUP && !p->resigned))
         resign(p);
@@ -242,6 +252,15 @@ static void resigned(struct primary *p, uint32_t from, const struct message *m)
     } else if (p->part == PART_PRIMARY && peer_find(p, from)) {
         peer_find(p, from)->resigned = true;
     }
+}
+
+static void acknowledged(struct primary *p, uint32_t from, const struct message *m)
+{
+    struct peer *peer = peer_find(p, from);
+    if (p->part != PART_PRIMARY || m->number != p->view.number || !peer)
+        return;
+    peer->heard = now_ns(p);
+    stream_told(p, peer, m);
 }
 
 static void deliver_agent(struct primary *p, uint32_t from, const struct message *m)
@@ -319,8 +338,8 @@ void primary_deliver(struct primary *p, uint32_t from, const struct message *m)
     case MESSAGE_ACK:
         if (m->kind == MESSAGE_HEARD)
             lease_heard(p, from, m);
-        else if (p->part == PART_PRIMARY && m->number == p->view.number && peer_find(p, from))
-            stream_told(p, peer_find(p, from), m);
+        else
+            acknowledged(p, from, m);
         break;
     case MESSAGE_RECORD:
         follow_record(p, from, m);
@@ -421,6 +440,7 @@ static void found_synced(struct store_sync *sync, enum err err)
         found_end(p, err);
         return;
     }
+    p->found.asked = true;
     struct view view = {.number = 1, .primary = p->self, .count = 1, .members = {p->self}};
     struct registry_condition condition = {p->view_key, 0};
     arena_reset(&p->arena);
@@ -438,6 +458,7 @@ void primary_found(struct primary *p, void (*done)(void *ctx, enum err err), voi
 {
     INVARIANT(!p->found.active);
     p->found.active = true;
+    p->found.asked = false;
     p->found.done = done;
     p->found.ctx = ctx;
     enum err err = replica_make_root(p->replica, p->uid, p->gid);
@@ -511,6 +532,7 @@ void primary_free(struct primary *p)
 {
     if (!p)
         return;
+    INVARIANT(!busy(p));
     p->env->ops->timer_stop(p->env, &p->tick);
     view_unwatch(p);
     store_on_record(p->store, NULL, NULL);

@@ -90,6 +90,7 @@ struct peer {
     uint64_t lost;  /* when the connection broke; 0: it did not */
     uint64_t lease; /* when the last heartbeat was sent that it answered; see L3 */
     struct stamp durable, last;
+    struct stamp no_log;   /* the log turned out not to reach back to this */
     struct stream *stream; /* never NULL */
     struct donor *donor;   /* or NULL */
     uint64_t repair_began, repaired_bytes, repaired_objects, repair_total;
@@ -279,7 +280,7 @@ struct primary {
     void *stopped_ctx;
     uint64_t stop_since;
     struct {
-        bool active;
+        bool active, asked;
         void (*done)(void *ctx, enum err err);
         void *ctx;
         struct registry_change change;

@@ -443,8 +443,8 @@ static void executed(struct call *call)
         call_free(call);
         return;
     }
-    if (err == ERR_FAILED || err == ERR_IO)
-        broke(p, err == ERR_FAILED ? err : OK);
+    if (err == ERR_FAILED)
+        broke(p, err);
     struct session *session = call->finished ? NULL : session_find(p, call->session);
     if (session && err != OK && call->change) {
         struct slot *slot = session_slot(session, call->slot);
@@ -470,6 +470,7 @@ void call_run(struct call *call)
     struct request *request = &call->request;
     request->record = record;
     request->track = true;
+    request->keeps = call->change && !call->finished;
     request->done = execution_done;
     request->ctx = call;
     p->executing++;
@@ -515,7 +516,8 @@ void serve_request(struct primary *p, uint32_t from, const struct message *m)
         serve_near(p, from, m);
         return;
     }
-    bool stale = m->number < p->reign_from && !MUTANT(request_of_old_view);
+    bool stale =
+        m->number > p->view.number || (m->number < p->reign_from && !MUTANT(request_of_old_view));
     if (!may_serve(p) || stale || (change && p->view.count < p->contract.least)) {
         serve_moved(p, from, m);
         return;

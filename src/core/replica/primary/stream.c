@@ -78,7 +78,7 @@ bool stream_start(struct primary *p, struct peer *peer, struct stamp last)
         stream_pump(p, peer);
         return true;
     }
-    if (store_tail_open(p->store, last, &stream->tail) != OK) {
+    if (stamp_equal(peer->no_log, last) || store_tail_open(p->store, last, &stream->tail) != OK) {
         stream->mode = STREAM_NONE;
         return false;
     }
@@ -133,8 +133,8 @@ static void read_done(struct store_tail_read *read)
     }
     if (read->err != OK) {
         MARK(stream_log_gone);
+        peer->no_log = stream->read_end;
         stream_stop(peer); /* it asks again, and is given a snapshot */
-        peer->joining = false;
         if (peer->member)
             peer->resigned = true;
         return;
@@ -279,7 +279,8 @@ void stream_commit(struct primary *p)
         if (peer->member && stamp_less(peer->durable, all) && !MUTANT(commit_without_all))
             all = peer->durable;
     }
-    if (stamp_less(p->committed, all))
+    bool moved_on = stamp_less(p->committed, all);
+    if (moved_on)
         p->committed = all;
     if (!p->settled && !stamp_less(all, p->settle)) {
         char view[256];
@@ -287,6 +288,10 @@ void stream_commit(struct primary *p)
         tell(p, "primary in %s", view_print(&p->view, view, sizeof view));
     }
     serve_release(p);
+    /* Other copies answer reads: they should know at once. */
+    if (p->contract.read == READ_ONE && moved_on &&
+        stamp_equal(p->committed, store_last_stamp(p->store)))
+        lease_heartbeat(p);
 }
 
 bool stream_has_room(const struct primary *p)

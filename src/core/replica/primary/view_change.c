@@ -32,7 +32,7 @@ static void reset_peers(struct primary *p)
         donor_end(p, peer);
         peer->lease = peer->lost = 0;
         peer->heard = now;
-        peer->durable = peer->last = STAMP_ZERO;
+        peer->durable = peer->last = peer->no_log = STAMP_ZERO;
         peer->resigned = peer->flushed = peer->joining = false;
     }
 }
