@@ -75,7 +75,7 @@ enum message_kind {
                          less) */
     MESSAGE_FETCH,    /* objects `names` of the snapshot, or as they are now (stamp ZERO), please */
     MESSAGE_OBJECTS,  /* they: `head` and payload as store_export made them; the first `count` of
-                         those asked for */
+                         those asked for, and their `names` */
     MESSAGE_TAKE_OVER, /* from the primary, which serves no more: the view is handed to you */
     /* between any two: the node's own business */
     MESSAGE_CALL = 96, /* `text`: a question in JSON -> ANSWER with its `serial` */
@@ -142,12 +142,9 @@ enum err wire_decode(struct bytes bytes, struct arena *arena, struct message *ou
 enum err wire_send(struct net *net, uint32_t to, const struct message *message,
                    const struct env_iov *payload, int count, struct arena *arena);
 
-/* Whether the reply to an operation has to be kept: not when the operation only reads (but for
- * access times), then it is executed again. */
-bool wire_keeps(const struct fs_op *op);
 /* What is kept of a reply, to be given again: a value of at most OBJECT_VALUE_MAX bytes in arena
- * memory. The result is that of an operation which wire_keeps: it has no entries, and no value
- * longer than a symbolic link's target. */
+ * memory. Operations that only read (but for access times) are not kept, so the result has no
+ * entries, and no value longer than a symbolic link's target. */
 struct bytes wire_keep_reply(uint64_t serial, enum err err, const struct fs_result *result,
                              struct arena *arena);
 /* DECODE: not what wire_keep_reply made. The result points into the arena. */

@@ -114,26 +114,6 @@ bool wire_unpack_result(const Pactfs__Wire__Result *result, struct arena *arena,
 
 /* --- what is kept --- */
 
-bool wire_keeps(const struct fs_op *op)
-{
-    switch (op->code) {
-    case FS_LOOKUP:
-    case FS_GETATTR:
-    case FS_ACCESS:
-    case FS_READLINK:
-    case FS_READ:
-    case FS_SEEK:
-    case FS_READDIR:
-    case FS_GETXATTR:
-    case FS_LISTXATTR:
-        return false;
-    case FS_OPEN:
-        return op->flags & FS_OPEN_TRUNCATE;
-    default:
-        return true;
-    }
-}
-
 struct bytes wire_keep_reply(uint64_t serial, enum err err, const struct fs_result *result,
                              struct arena *arena)
 {

@@ -145,6 +145,8 @@ static bool with_bytes(unsigned number, struct message *out)
     if (number < 2) {
         out->head = TEXT("a record's head");
         out->payload = TEXT("and its payload");
+        out->names = number ? names : NULL;
+        out->name_count = number ? COUNT(names) : 0;
     } else {
         out->text = TEXT("{\"request\":\"status\"}");
     }
