@@ -58,6 +58,7 @@
     X(cleaner_empty_segment, "a segment without live bytes went at once")                      \
     X(cleaner_deletions_last, "a segment of many deletions was cleaned, as the last")          \
     X(cleaner_waited, "the cleaner had to wait for room")                                      \
+    X(cleaner_held, "a tail was opened at the segment that was being cleaned")                 \
     X(cleaner_gave_up, "the cleaner kept a segment that cannot be read")                       \
     /* reading */                                                                              \
     X(read_from_memory, "bytes were read that were not in a file yet")                         \
@@ -65,6 +66,7 @@
     X(read_partly_at_hand, "the kernel had only the first part of a read at hand")             \
     X(read_part_of_chunk, "a part of a chunk was read, by way of the whole chunk")             \
     X(read_refused, "a chunk did not match its checksum and was refused")                      \
+    X(tail_waited, "a tail met a record of which only a part was in the file")                 \
     X(lookup_frozen, "an answer came from the overlay that a checkpoint is writing")           \
     X(lookup_hidden, "an entry of the index on disk was hidden by memory")                     \
     X(apply_moved, "a replay or the cleaner put a version at a later place")                   \
@@ -168,6 +170,10 @@
     X(cleaner_removes_early, "a cleaned file goes before a checkpoint without it is durable") \
     /* replicas */                                                                            \
     X(note_not_logged, "the note is kept in memory only")                                     \
+    X(recovery_base_lost, "where a readable log begins is forgotten with a restart")          \
+    X(tail_skips_gap, "a tail passes over records that are gone")                             \
+    X(tail_ignores_adopted, "a tail passes over adopted records")                             \
+    X(tail_holds_nothing, "the cleaner takes segments that a tail has yet to read")           \
     X(ship_payload_unchecked, "a record from elsewhere is taken with a damaged payload")      \
     /* the replica manager */                                                                 \
     X(reply_before_durable, "a request is answered before its commit is durable")             \

@@ -39,6 +39,13 @@ static size_t meta_encode(const struct meta *meta, uint8_t *out, size_t room)
     put_u64(&c, meta->kept_from.time);
     put_u32(&c, meta->kept_from.node);
     put_u32(&c, meta->last_segment);
+    if (place_lsn(meta->base.place)) { /* something was adopted */
+        put_u64(&c, place_lsn(meta->base.place));
+        put_u64(&c, meta->base.sequence);
+        put_u64(&c, meta->base.stamp.time);
+        put_u32(&c, meta->base.stamp.node);
+        put_u8(&c, (uint8_t)meta->base.state);
+    }
     size_t len = room - cursor_left(&c);
     put_u32(&c, checksum32(out, len));
     INVARIANT(!c.bad);
@@ -62,6 +69,14 @@ enum err meta_decode(struct bytes value, struct meta *meta)
     meta->kept_from.time = get_u64(&c);
     meta->kept_from.node = get_u32(&c);
     meta->last_segment = get_u32(&c);
+    meta->base = (struct log_base){.sequence = 1};
+    if (cursor_left(&c) > 4) {
+        meta->base.place = place_of_lsn(get_u64(&c));
+        meta->base.sequence = get_u64(&c);
+        meta->base.stamp.time = get_u64(&c);
+        meta->base.stamp.node = get_u32(&c);
+        meta->base.state = get_u8(&c) & 3;
+    }
     uint32_t sum = get_u32(&c);
     return !c.bad && cursor_left(&c) == 0 && sum == checksum32(value.data, value.len - 4)
                ? OK
@@ -129,7 +144,8 @@ static void note_place(struct store *store)
                         .keep_ns = store->policy.keep_ns,
                         .last_stamp = store->last_stamp,
                         .kept_from = store->kept_from,
-                        .last_segment = store->segments.last_number};
+                        .last_segment = store->segments.last_number,
+                        .base = store->base};
     cp->meta_len = meta_encode(&meta, cp->meta, sizeof cp->meta);
     store->checkpoint_place = store->log.appended;
 }

@@ -15,6 +15,7 @@
  *   G3  Unless space is short or it was asked for, the cleaner works only while nobody commits.
  *   G4  Segments of many deletions come last, in order: by then the older bytes that the deletions
  *       hide are gone, files and all, and most deletions need not be kept (move.c, V2).
+ *   G5  What replicas may still want of the log is left alone (tail.c, B3).
  */
 #include "core/store/cleaner.h"
 
@@ -157,12 +158,13 @@ static bool mostly_tombs(const struct segment *s)
 static struct segment *choose(const struct store *store, bool *later)
 {
     struct segment *best = NULL, *tombs = NULL;
+    uint32_t held = tail_held_from(store);
     *later = false;
     for (uint32_t i = 0; i < store->segments.count; i++) {
         struct segment *s = store->segments.items[i];
         if (s->state == SEGMENT_DOOMED && s->doomed_at > store->checkpoint.done_number)
             *later = true;
-        if (!cleanable(s))
+        if (!cleanable(s) || s->number >= held) /* G5 */
             continue;
         if (s->number >= store->checkpoint_place.segment || store->frozen) { /* G1 */
             *later = true;
@@ -182,9 +184,24 @@ static struct segment *choose(const struct store *store, bool *later)
     return best || *later ? best : tombs; /* G4 */
 }
 
+/* What is dead, but held (G5). */
+static uint64_t held_bytes(const struct store *store)
+{
+    uint64_t bytes = 0;
+    uint32_t held = tail_held_from(store);
+    for (uint32_t i = store->segments.count; i > 0; i--) {
+        const struct segment *s = store->segments.items[i - 1];
+        if (s->number < held)
+            break;
+        if (s->state == SEGMENT_HEAD || s->state == SEGMENT_SEALED)
+            bytes += segment_reclaimable(s);
+    }
+    return bytes;
+}
+
 static uint64_t excess(const struct store *store)
 {
-    uint64_t dead = segments_reclaimable(&store->segments);
+    uint64_t dead = segments_reclaimable(&store->segments) - held_bytes(store);
     uint64_t allowed = store->segments.live / 100 * store->limits.clean_percent;
     return dead > allowed ? dead - allowed : 0;
 }
@@ -254,8 +271,10 @@ static void end_victim(struct cleaner *cleaner, bool damaged)
         victim->damaged = true;
         store_note_problem(store, "the cleaner cannot read a record; the segment is kept",
                            (struct place){victim->number, (uint32_t)cleaner->reader.at});
-    } else {
+    } else if (victim->number < tail_held_from(store)) {
         doom(store, victim);
+    } else {
+        MARK(cleaner_held); /* a tail was opened meanwhile: the rest of it another time */
     }
 }
 

@@ -90,7 +90,8 @@ struct record_in {
 enum err record_decode(const struct record_in *record, struct arena *arena,
                        void (*each)(void *ctx, const struct entry *entry), void *ctx);
 
-/* The stamp in an encoded Record; DECODE when it is none. Looks at the fields only, not into them. */
+/* The stamp in an encoded Record; DECODE when it is none. Looks at the fields only, not into
+ * them. */
 enum err record_stamp(struct bytes head, struct stamp *stamp);
 
 /* Encodes entries into a Record. First record_measure, which fills each entry's weight and says how

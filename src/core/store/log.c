@@ -152,6 +152,7 @@ static enum err switch_head(struct store *store, bool frees)
     }
     next->state = SEGMENT_HEAD;
     next->bytes = SEGMENT_HEADER;
+    next->looked = true;
     next->dirty = true;
     store->log.head = next;
     /* bounds the number of files that a sync has to touch, and of dirty pages before it */
@@ -273,6 +274,9 @@ enum err log_append(struct store *store, struct append *append)
     store->segments.bytes += total;
     log->appended = (struct place){at.segment, log->head->bytes};
     log->sequence++;
+    base_note(store, &frame, append->stamp, log->appended);
+    if (!frame.flags && stamp_compare(log->head->first, STAMP_ZERO) == 0)
+        log->head->first = append->stamp;
     log_kick(store);
     return OK;
 }

@@ -228,6 +228,8 @@ static enum err load_meta(struct replay *replay, bool *found)
     store->old_versions = meta.old_versions;
     if (!MUTANT(recovery_stamp_lost))
         store->last_stamp = meta.last_stamp;
+    if (!MUTANT(recovery_base_lost))
+        store->base = meta.base;
     store->kept_from = meta.keep_ns == store->policy.keep_ns ? meta.kept_from : meta.last_stamp;
     if (meta.last_segment > store->segments.last_number)
         store->segments.last_number = meta.last_segment;
@@ -385,6 +387,7 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
     if (record->frame.durable > replay->proven)
         replay->proven = record->frame.durable;
     replay->at = (struct place){segment->number, (uint32_t)end};
+    base_note(store, &record->frame, replay->stamp, replay->at);
     store->counters.replayed_records++;
     err = spill(replay);
     return err ? store_error_set(replay->error, err, "The index of %s cannot be written: %s.",

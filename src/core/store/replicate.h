@@ -36,8 +36,8 @@ struct store_record {
 void store_on_record(struct store *store,
                      void (*each)(void *ctx, const struct store_record *record), void *ctx);
 
-/* Commits a record that another replica made: as store_commit, at the stamp in `head`. DECODE: not a
- * record, or its stamp is not greater than the last; CORRUPT: the payload does not match its
+/* Commits a record that another replica made: as store_commit, at the stamp in `head`. DECODE: not
+ * a record, or its stamp is not greater than the last; CORRUPT: the payload does not match its
  * checksums. `owner` keeps payload.data alive; NULL: it is copied. Nothing changed on error. */
 struct store_shipped {
     struct bytes head, payload;
@@ -50,10 +50,11 @@ enum err store_commit_record(struct store *store, const struct store_shipped *sh
 struct store_tail;
 
 /* Records behind the one with exactly the stamp `after` (ZERO: from the first that there ever was).
- * LOG_GONE: there is none with that stamp, or records behind it are gone. Looks at segment headers
- * only; what has to be read to find the place is read by store_tail_read, which may still answer
- * LOG_GONE. */
+ * LOG_GONE: there is none with that stamp, or records behind it are gone. Reads nothing; what has to
+ * be read to find the place is read by store_tail_read, which may still answer LOG_GONE. store_close
+ * wants all tails closed before; store_abandon takes them along. */
 enum err store_tail_open(struct store *store, struct stamp after, struct store_tail **out);
+/* Also during a read, whose `done` does not run then. */
 void store_tail_close(struct store_tail *tail);
 
 struct store_tail_read {
@@ -69,7 +70,7 @@ struct store_tail_read {
 bool store_tail_read(struct store_tail *tail, struct store_tail_read *read);
 
 /* Records that a replica may still want: the cleaner leaves segments within this many bytes of the
- * log's end alone. 0 (the default): none. */
+ * log's end alone, unless the disk is full. 0 (the default): none. */
 void store_keep_log(struct store *store, uint64_t bytes);
 
 /* --- snapshots: `at` is pinned by the caller, or STAMP_MAX --- */
@@ -126,8 +127,8 @@ void store_export_free(struct store_export *export);
 enum err store_adopt(struct store *store, const struct store_shipped *shipped);
 /* Deletes objects that the snapshot does not have. */
 enum err store_adopt_absent(struct store *store, const struct object_key *keys, uint32_t count);
-/* The store is what it was at `at` elsewhere: store_last_stamp is `at` from now on, also when it was
- * greater; the log behind earlier stamps is gone (store_tail_open). */
+/* The store is what it was at `at` elsewhere: store_last_stamp is `at` from now on, also when it
+ * was greater; the log behind earlier stamps is gone (store_tail_open). */
 enum err store_adopt_end(struct store *store, struct stamp at);
 
 /* A few bytes of this node's own, with the log: not seen by walks, digests, exports. */

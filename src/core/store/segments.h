@@ -13,6 +13,7 @@
 #ifndef PACTFS_STORE_SEGMENTS_H
 #define PACTFS_STORE_SEGMENTS_H
 
+#include "core/base/stamp.h"
 #include "core/env/env.h"
 #include "core/store/place.h"
 
@@ -36,6 +37,8 @@ struct segment {
     bool dirty;         /* the table entry has changed since the last checkpoint */
     bool unsynced;      /* the file has bytes that were not synced */
     bool damaged;       /* do not clean: something in it cannot be read */
+    struct stamp first; /* of the first commit in it; ZERO: there is none */
+    bool looked;        /* for that; else it is not known */
     uint64_t doomed_at; /* number of the checkpoint that must be durable before the file goes */
 };
 

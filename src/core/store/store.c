@@ -75,6 +75,7 @@ static struct store *store_new(struct env *env, const struct store_options *opti
     store->rebuild = options->rebuild_index;
     store->opening = true;
     segments_init(&store->segments);
+    store->base.sequence = 1;
     overlay_init(&store->overlays[0]);
     overlay_init(&store->overlays[1]);
     store->active = &store->overlays[0];

@@ -21,6 +21,7 @@
 #include "core/store/index_entry.h"
 #include "core/store/log.h"
 #include "core/store/overlay.h"
+#include "core/store/reader.h"
 #include "core/store/replicate.h"
 #include "core/store/segments.h"
 #include "core/store/store.h"
@@ -66,6 +67,25 @@ bool store_keeps(const struct store *store, struct stamp stamp, struct stamp nex
 /* What an entry adds to its segment's `appended`. */
 uint32_t entry_log_weight(const struct entry *entry);
 
+/* --- tail.c --- */
+
+/* Where the log begins that can be read as a sequence of commits (tail.c, B1). */
+struct log_base {
+    struct place place;
+    uint64_t sequence;  /* of the record there */
+    struct stamp stamp; /* BASE_STAMP: of what is before it */
+    enum base_state {
+        BASE_STAMP,    /* nothing, or the volume as it was at a stamp */
+        BASE_ADOPTING, /* adopted objects, and no commit since */
+        BASE_ADOPTED,  /* adopted objects, then commits */
+    } state;
+};
+/* A record is in the log, up to `end`. */
+void base_note(struct store *store, const struct frame *frame, struct stamp stamp,
+               struct place end);
+/* Segments from this number on are left alone by the cleaner. */
+uint32_t tail_held_from(const struct store *store);
+
 /* --- checkpoint.c --- */
 
 struct checkpoint {
@@ -100,6 +120,7 @@ struct meta {
     uint64_t last_ino, old_versions, keep_ns;
     struct stamp last_stamp, kept_from;
     uint32_t last_segment;
+    struct log_base base;
 };
 enum err meta_decode(struct bytes value, struct meta *meta);
 void checkpoint_free(struct store *store);
@@ -107,34 +128,6 @@ void checkpoint_free(struct store *store);
 /* --- recovery.c --- */
 
 enum err recovery_run(struct store *store, struct store_error *error);
-
-/* --- reader.c: records of a segment, one after another --- */
-
-struct segment_reader {
-    const struct env *env;
-    const uint8_t *uuid;
-    uint32_t number;
-    struct env_file *file;
-    uint8_t *window;
-    uint64_t window_at, window_len, window_room, end;
-    uint64_t at; /* offset of the next record */
-};
-void reader_init(struct segment_reader *reader, const struct store *store, uint32_t number,
-                 struct env_file *file, uint64_t end);
-void reader_free(struct segment_reader *reader);
-/* The record at reader->at: OK with its frame, its bytes (valid until the next call); NOENT where
- * there is none (zeros or the end); DAMAGED_RECORD; IO. Moves on behind it when OK. Blocking. */
-struct reader_record {
-    struct frame frame;
-    uint32_t offset;
-    const uint8_t *bytes; /* FRAME_SIZE + head + payload */
-};
-enum err reader_next(struct segment_reader *reader, struct reader_record *record);
-/* Moves to the next offset at which an intact record begins. False when there is none. */
-bool reader_resync(struct segment_reader *reader);
-/* Verifies payload checksums: the offset of the first bad byte run, or 0. */
-uint32_t record_first_bad(const struct reader_record *record, uint32_t segment,
-                          struct arena *arena);
 
 /* --- commit.c, note.c --- */
 
@@ -214,6 +207,9 @@ struct store {
 
     void (*on_record)(void *ctx, const struct store_record *record);
     void *on_record_ctx;
+    struct log_base base;
+    struct store_tail *tails;
+    uint64_t keep_log;
     uint8_t note[STORE_NOTE_MAX];
     size_t note_len;
     struct stamp note_stamp; /* counts how often it was set */

@@ -10,6 +10,8 @@
 
 #include "core/base/assert.h"
 
+#define WAIT_NS UINT64_C(60000000000)
+
 static void take(void *ctx, const struct store_record *record)
 {
     struct pair *p = ctx;
@@ -67,6 +69,48 @@ void pair_ship(struct pair *p)
     shared_unref(&copy->shared);
 }
 
+struct catching {
+    struct store_tail_read read; /* comes first */
+    struct pair *p;
+    bool over;
+};
+
+static void caught(struct store_tail_read *read, const struct store_record *record)
+{
+    struct pair *p = ((struct catching *)(void *)read)->p;
+    take(p, record);
+    pair_ship(p);
+}
+
+static void read_over(struct store_tail_read *read)
+{
+    ((struct catching *)(void *)read)->over = true;
+}
+
+static bool is_over(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+enum err pair_catch_up(struct pair *p, uint32_t most_bytes)
+{
+    struct store_tail *tail;
+    struct catching c = {.read = {.most_bytes = most_bytes, .each = caught, .done = read_over},
+                         .p = p};
+    enum err err = store_tail_open(p->from.store, store_last_stamp(p->to.store), &tail);
+    if (err)
+        return err;
+    do {
+        c.over = store_tail_read(tail, &c.read);
+        if (!c.over && !sim_run_until(p->from.sim, is_over, &c.over, WAIT_NS))
+            fail_msg("a tail was never answered");
+        if (world_random(&p->from) % 2)
+            sim_step(p->from.sim);
+    } while (!c.read.err && c.read.count);
+    store_tail_close(tail);
+    return c.read.err;
+}
+
 void pair_open_to(struct pair *p)
 {
     struct store_error error = {""};
@@ -76,11 +120,16 @@ void pair_open_to(struct pair *p)
     store_on_record(p->to.store, compare, p);
 }
 
-void pair_open(struct pair *p)
+void pair_open_from(struct pair *p)
 {
     struct store_error error = {""};
     assert_int_equal(world_open(&p->from, &error), OK);
     store_on_record(p->from.store, take, p);
+}
+
+void pair_open(struct pair *p)
+{
+    pair_open_from(p);
     pair_open_to(p);
 }
 

@@ -24,10 +24,13 @@ void pair_new(struct pair *p, uint64_t seed);
 void pair_free(struct pair *p);
 /* Opens both over their disks; or the one. */
 void pair_open(struct pair *p);
+void pair_open_from(struct pair *p);
 void pair_open_to(struct pair *p);
 void pair_commits(struct pair *p, uint32_t n);
 /* Gives the last record to `to`. */
 void pair_ship(struct pair *p);
+/* Reads the log of `from` behind what `to` has, and gives it that; what the tail answered. */
+enum err pair_catch_up(struct pair *p, uint32_t most_bytes);
 /* Asserts that both equal the model. */
 void pair_same(struct pair *p);
 

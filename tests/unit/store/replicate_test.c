@@ -154,15 +154,183 @@ static void notes_last(void **state)
     pair_free(&p);
 }
 
+/* --- the log behind a stamp --- */
+
+static void catches_up_from_the_log(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_new(&p, 5);
+    assert_int_equal(pair_catch_up(&p, 1), OK); /* nothing at all */
+    store_keep_log(p.from.store, UINT64_C(1) << 30);
+    p.hold = true;
+    for (uint32_t i = 0; i < 30; i++) {
+        pair_commits(&p, 40);
+        if (i % 5 == 1)
+            sim_advance(p.from.sim, UINT64_C(2000000000));
+        if (i % 7 == 1 || i % 7 == 2) {
+            if (i % 2)
+                assert_int_equal(world_close(&p.from), OK);
+            else if (world_sync(&p.from))
+                world_die(&p.from, true);
+            p.from.options.rebuild_index = i % 3 == 0;
+            pair_open_from(&p);
+            store_keep_log(p.from.store, UINT64_C(1) << 30);
+        }
+        if (i % 3 == 0)
+            continue;
+        assert_int_equal(pair_catch_up(&p, i % 2 ? 1 : 100000), OK);
+        pair_same(&p);
+    }
+    pair_free(&p);
+}
+
+struct stamps {
+    struct stamp items[3000];
+    uint32_t count;
+};
+
+static void note_stamp(void *ctx, const struct store_record *record)
+{
+    struct stamps *stamps = ctx;
+    assert_true(stamps->count < 3000);
+    stamps->items[stamps->count++] = record->stamp;
+}
+
+struct counting {
+    struct store_tail_read read; /* comes first */
+    const struct stamps *stamps;
+    uint32_t next;
+    bool over;
+};
+
+static void count_one(struct store_tail_read *read, const struct store_record *record)
+{
+    struct counting *c = (struct counting *)(void *)read;
+    const struct stamp *stamps = c->stamps->items;
+    assert_true(c->next < c->stamps->count);
+    assert_int_equal(stamp_compare(record->stamp, stamps[c->next]), 0);
+    struct stamp before = c->next ? stamps[c->next - 1] : STAMP_ZERO;
+    assert_int_equal(stamp_compare(record->before, before), 0);
+    c->next++;
+}
+
+static void count_over(struct store_tail_read *read)
+{
+    ((struct counting *)(void *)read)->over = true;
+}
+
+static bool is_over(void *ctx)
+{
+    return ((struct counting *)ctx)->over;
+}
+
+/* Every record behind the n-th (from 1 on; 0: all), or LOG_GONE: never some of them. */
+static enum err read_behind(struct world *w, const struct stamps *stamps, uint32_t n)
+{
+    struct counting c = {.read = {.most_bytes = 70000, .each = count_one, .done = count_over},
+                         .stamps = stamps,
+                         .next = n};
+    struct store_tail *tail;
+    enum err err = store_tail_open(w->store, n ? stamps->items[n - 1] : STAMP_ZERO, &tail);
+    if (err)
+        return err;
+    do {
+        c.over = store_tail_read(tail, &c.read);
+        if (!c.over && !sim_run_until(w->sim, is_over, &c, UINT64_C(60000000000)))
+            fail_msg("a tail was never answered");
+    } while (!c.read.err && c.read.count);
+    store_tail_close(tail);
+    if (!c.read.err)
+        assert_int_equal(c.next, stamps->count);
+    return c.read.err;
+}
+
+static void a_log_with_gaps_is_gone(void **state)
+{
+    (void)state;
+    static struct stamps stamps;
+    struct store_error error = {""};
+    struct world w;
+    world_new(&w, 6);
+    uint32_t gone = 0, there = 0;
+    for (uint32_t round = 0; round < 12; round++) {
+        w.options.rebuild_index = round % 4 == 2;
+        assert_int_equal(world_open(&w, &error), OK);
+        store_on_record(w.store, note_stamp, &stamps);
+        store_keep_log(w.store, round % 3 * (1u << 20));
+        for (uint32_t i = 0; i < 150; i++) {
+            while (!store_has_room(w.store) && sim_step(w.sim))
+                ;
+            assert_int_equal(world_commit(&w), OK);
+        }
+        assert_int_equal(read_behind(&w, &stamps, stamps.count), OK);
+        sim_advance(w.sim, UINT64_C(3000000000)); /* the cleaner takes what it likes */
+        for (uint32_t n = 0; n <= stamps.count; n += 1 + n / 20) {
+            enum err err = read_behind(&w, &stamps, n);
+            assert_true(err == OK || err == ERR_LOG_GONE);
+            gone += err == ERR_LOG_GONE;
+            there += err == OK;
+        }
+        struct stamp odd = stamps.items[stamps.count / 2], far = {UINT64_MAX - 1, 1};
+        struct store_tail *tail;
+        odd.time += 1;
+        odd.node = 9;
+        stamps.items[stamps.count] = odd;
+        struct stamps one = {.items = {odd}, .count = 1};
+        assert_int_equal(read_behind(&w, &one, 1), ERR_LOG_GONE);
+        assert_int_equal(store_tail_open(w.store, far, &tail), ERR_LOG_GONE);
+        if (round % 2)
+            assert_int_equal(world_close(&w), OK);
+        else if (world_sync(&w))
+            world_die(&w, true);
+    }
+    assert_true(gone > 20 && there > 60);
+    world_free(&w);
+}
+
+/* T3: the cleaner is asked while a tail stands at the beginning. */
+static void a_tail_holds_the_log(void **state)
+{
+    (void)state;
+    static struct stamps stamps;
+    struct store_error error = {""};
+    struct store_tail *tail;
+    struct world w;
+    world_new(&w, 7);
+    assert_int_equal(world_open(&w, &error), OK);
+    store_on_record(w.store, note_stamp, &stamps);
+    stamps.count = 0;
+    for (uint32_t i = 0; i < 1000; i++) {
+        while (!store_has_room(w.store) && sim_step(w.sim))
+            ;
+        assert_int_equal(world_commit(&w), OK);
+        if (i == 10)
+            assert_int_equal(store_tail_open(w.store, stamps.items[i], &tail), OK);
+        if (i % 100 == 0)
+            sim_advance(w.sim, UINT64_C(1000000000));
+    }
+    struct store_status status;
+    store_status(w.store, &status);
+    assert_int_equal(status.segments_cleaned, 0);
+    assert_int_equal(read_behind(&w, &stamps, 11), OK);
+    store_tail_close(tail);
+    sim_advance(w.sim, UINT64_C(3000000000));
+    store_status(w.store, &status);
+    assert_true(status.segments_cleaned > 5);
+    assert_int_equal(read_behind(&w, &stamps, 11), ERR_LOG_GONE);
+    world_free(&w);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_make_the_same_store),
-        cmocka_unit_test(refuses_what_is_no_record),
-        cmocka_unit_test(refuses_kinds_of_its_own),
-        cmocka_unit_test(notes_last),
+        cmocka_unit_test(records_make_the_same_store), cmocka_unit_test(refuses_what_is_no_record),
+        cmocka_unit_test(refuses_kinds_of_its_own),    cmocka_unit_test(notes_last),
+        cmocka_unit_test(catches_up_from_the_log),     cmocka_unit_test(a_log_with_gaps_is_gone),
+        cmocka_unit_test(a_tail_holds_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
