@@ -32,8 +32,8 @@ void agent_free(struct agent *agent);
  * jobs. Requests that were under way are the caller's: request_abandon each of them. */
 void agent_abandon(struct agent *agent);
 
-/* Runs a request: as replica_execute (replica/local.h), of which it keeps the contract. request->done must be set
- * even when it may finish at once; request->ctx is the caller's. */
+/* Runs a request: as replica_execute (replica/local.h), of which it keeps the contract.
+ * request->done must be set even when it may finish at once; request->ctx is the caller's. */
 bool agent_execute(struct agent *agent, struct request *request);
 /* As replica_sync. */
 bool agent_sync(struct agent *agent, struct request *request);
