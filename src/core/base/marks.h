@@ -214,6 +214,7 @@
     X(join_before_has_all,                                                                    \
       "a view with a new member is proposed before it has to have everything")                \
     X(join_too_early, "a replica joins that has not caught up")                               \
+    X(join_before_durable, "a replica joins that has everything, but not durably")            \
     X(request_of_old_view, "a request that was sent to an earlier primary is carried out")    \
     X(old_request_taken, "a request of long ago is carried out again")                        \
     X(failed_request_again, "a change that failed is tried again when it comes twice")        \

@@ -124,7 +124,7 @@ static void take_out(struct primary *p, uint64_t now)
     view_propose(p, &next);
 }
 
-/* One that joins and has everything becomes a member. */
+/* One that joins and has everything becomes a member: durably, what is committed already. */
 static void take_in(struct primary *p, uint64_t now)
 {
     for (uint32_t i = 0; i < p->peer_count; i++) {
@@ -132,6 +132,7 @@ static void take_in(struct primary *p, uint64_t now)
         if (peer->member || !peer->joining || peer->stream->mode != STREAM_WINDOW ||
             p->view.count == GROUP_MAX || !is_assigned(p, peer->node) ||
             now - peer->heard > p->timing.heartbeat * 2 ||
+            (stamp_less(peer->durable, p->committed) && !MUTANT(join_before_durable)) ||
             (lag(peer->stream->unacked, now) > p->timing.heartbeat && !MUTANT(join_too_early)))
             continue;
         struct view next = p->view;
