@@ -18,7 +18,11 @@
  *       refused, counted, and ends its connection and nothing else.
  *   T4  Messages of one connection arrive in order, once. When one breaks, both sides are told
  *       (lost); what was on its way may be lost. It is tried again when there is something to send,
- *       at most every `again_ms`.
+ *       at most every `again_ms`. An attempt that fails loses what waited for it, and is told too
+ *       (lost, without joined before it).
+ *   T5  Two nodes have one connection. When both connect at once, that of the lower number stays;
+ *       what was sent on the other still arrives. A connection that its other end has given up is
+ *       replaced by the new one, and told (lost, then joined).
  */
 #ifndef PACTFS_IO_TLS_TRANSPORT_H
 #define PACTFS_IO_TLS_TRANSPORT_H
@@ -44,7 +48,9 @@ struct transport_options {
     bool no_delay_probe;             /* for tests: no keepalive */
     uint64_t queue_bytes;            /* 0: 64 MiB */
     uint32_t handshake_ms, again_ms; /* 0: 3000, 100 */
-    /* May be NULL. Never called from inside a call of the transport. */
+    /* May be NULL. joined and lost are never called from inside a call of the transport, nor after
+     * transport_close. A stranger's identity has role 0. `joined` of a node that this side
+     * connected to is told when that node has accepted this side's certificate. */
     void (*joined)(void *ctx, uint32_t peer, const struct identity *identity);
     void (*lost)(void *ctx, uint32_t peer);
     bool (*revoked)(void *ctx, uint64_t serial); /* is this certificate's serial refused? */
@@ -60,11 +66,11 @@ struct net *transport_net(struct transport *transport);
 const char *transport_address(const struct transport *transport);
 /* Where node `number` listens; NULL: it is not known any more. */
 void transport_place(struct transport *transport, uint32_t number, const char *address);
-/* Who a peer is; NULL: not connected. */
+/* Who a peer is; NULL: not connected. Valid until control goes back to the loop. */
 const struct identity *transport_who(const struct transport *transport, uint32_t peer);
 /* Reads certificate and key anew, for connections from now on; ends those of revoked ones. */
 enum err transport_renew(struct transport *transport, struct store_error *error);
-/* Ends the connection. */
+/* Ends the connection; `lost` is told. */
 void transport_drop(struct transport *transport, uint32_t peer);
 /* Why node `number` is not reached, as a sentence ("the certificate of 10.0.0.2:4700 has expired");
  * "" when it is, or was not tried. */
@@ -77,15 +83,18 @@ void transport_close(struct transport *transport, uint64_t grace_ms, void (*done
 struct transport_status {
     uint32_t peers, guests;
     uint64_t messages_in, messages_out, bytes_in, bytes_out;
-    uint64_t refused_certificate, refused_message, refused_full, broken;
+    /* Connections that were ended: no handshake of ours (rubbish, an older TLS, too slow); a
+     * certificate that is not accepted; a message too long or not a stranger's; no room. */
+    uint64_t refused_handshake, refused_certificate, refused_message, refused_full;
+    uint64_t broken; /* by the other end, the network, or for not reading */
 };
 void transport_status(const struct transport *transport, struct transport_status *out);
 
 /* One question to a node from a process without a loop (the command): connects (to the first of
  * `addresses`, ended by NULL, that answers), sends a CALL with `text`, waits for the ANSWER; all
- * within timeout_ms. dir/name as above; name NULL: as a stranger, and the node's authority must have
- * this fingerprint. *answer is malloc'd. UNREACHABLE, TIMEOUT, CERTIFICATE with a sentence that
- * names the address. */
+ * within timeout_ms. dir/name as above; name NULL: as a stranger, and the node's authority must
+ * have this fingerprint. *answer is malloc'd. UNREACHABLE, TIMEOUT, CERTIFICATE with a sentence
+ * that names the address; LIMIT: the text is too long; those of identity_context. */
 struct transport_call {
     const char *dir, *name;
     const uint8_t *fingerprint; /* 32 bytes, or NULL */
