@@ -118,16 +118,34 @@ static void take_view(struct remote *remote, const struct view *view)
     session_probe(remote, now);
 }
 
+void locate_learn(struct remote *remote, const struct view *view)
+{
+    if (view->number > remote->view.number && view_sound(view))
+        take_view(remote, view);
+}
+
+/* Too few replicas for changes, or none to speak for: which of the two, a renewal tells. */
+static void change_refused(struct remote *remote)
+{
+    uint64_t now = remote_now(remote);
+    remote->cautious = true;
+    remote->trial_ns = now + remote_quick(remote);
+    remote_wake(remote, remote->trial_ns);
+    session_probe(remote, now);
+    locate_ask(remote, now);
+}
+
 /* The answer to a question of ours: `slot`'s request, or, NULL, a renewal. */
 static void refused(struct remote *remote, struct slot *slot, uint32_t from)
 {
+    bool change = slot && !slot->read, primary = from == remote->view.primary;
     if (slot && slot->sent && slot->to == from) {
-        bool near = from != remote->view.primary;
         slots_take_back(remote, slot);
-        slot->primary_now = slot->primary_now || near;
-        remote->cautious = remote->cautious || !near;
+        slot->primary_now = slot->primary_now || !primary;
     }
-    if (from == remote->view.primary)
+    if (primary && change)
+        change_refused(remote);
+    else if (primary)
         locate_doubt(remote);
     slots_send(remote);
 }
@@ -135,8 +153,7 @@ static void refused(struct remote *remote, struct slot *slot, uint32_t from)
 void locate_moved(struct remote *remote, uint32_t from, const struct message *message)
 {
     uint64_t before = remote->view.number;
-    if (message->view.number > remote->view.number && view_sound(&message->view))
-        take_view(remote, &message->view);
+    locate_learn(remote, &message->view);
     if (!remote->session || message->session != remote->session)
         return;
     struct slot *slot = slots_find(remote, message);

@@ -10,13 +10,15 @@
  *              question (OPEN, RENEW) from time to time, so that the bulk of what waits does not
  *              travel to be refused
  *   quick      a quarter of timing.retry, the time between two looks at what is due
+ *   cautious   the primary refused a change last, maybe while it serves reads: it is tried with one
+ *              at a time
  *
  * The law is in remote.h; how it is kept:
  *   R1  A slot is given back before its request's `done` runs, and a reply is taken for the slot
  *       only if session, slot and serial are the ones it was sent with.
- *   R2  A request is encoded when it is first sent, with the next serial of its slot, and those
- *       bytes are what every later try sends. Only a new session makes it a new request, and only
- *       when the old one cannot have had an effect.
+ *   R2  A request gets the next serial of its slot when it is first sent. Only a new session makes
+ *       it a new request, and only when the old one cannot have had an effect. It names a view, so
+ *       that what was sent to the primary of an older one, and comes late, does nothing.
  *   R3  locate_moved takes a view only if its number is greater.
  *   R5  Questions are bounded: to the primary one in `quick`, around one in two; a request without
  *       an answer waits twice as long each time, and the longer the more is on its way.

@@ -10,7 +10,7 @@
  *       certainly did not happen, IO otherwise), or when the session ended meanwhile (IO, for what
  *       may have happened).
  *   R2  A slot has one request at a time; its serial grows by one with each new request, and a
- *       request that is sent again is the same, byte for byte.
+ *       request that is sent again is the same, but for the view that it names: the newest known.
  *   R3  What is known is kept: a view is never exchanged for an older one.
  *   R4  With `read_one`, answers of a later request are never from an older state than those of an
  *       earlier one (requests carry the greatest stamp seen).

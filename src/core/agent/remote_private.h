@@ -29,14 +29,16 @@ struct slot {
     struct arena arena; /* of `head` */
     struct bytes head;  /* encoded; data NULL: not yet */
     struct bytes payload;
-    uint64_t sum;     /* of both, for R2 */
-    uint64_t due_ns;  /* sent: without an answer by then, again; else not before */
-    uint32_t to;      /* who was asked last */
-    uint32_t tries;   /* how often it was sent */
-    bool sent;        /* see remote.c */
-    bool read;        /* cannot change anything */
-    bool held_asked;  /* was under way when the question of `holds` came */
-    bool primary_now; /* a read that the replica nearby did not answer */
+    uint64_t number;   /* of the view that it names */
+    struct stamp seen; /* that it names, for R4 */
+    uint64_t sum;      /* of the head, for R2 */
+    uint64_t due_ns;   /* sent: without an answer by then, again; else not before */
+    uint32_t to;       /* who was asked last */
+    uint32_t tries;    /* how often it was sent */
+    bool sent;         /* see remote.c */
+    bool read;         /* cannot change anything */
+    bool held_asked;   /* was under way when the question of `holds` came */
+    bool primary_now;  /* a read that the replica nearby did not answer */
 };
 
 /* The primary's question what the kernel knows; answered when all that was under way has been. */
@@ -65,9 +67,10 @@ struct remote {
     uint64_t heard_ns;   /* the primary, last, whatever it said */
     uint64_t replied_ns; /* to a request, last */
     uint64_t lost_ns;    /* not before: the next loss is asked about at once */
+    uint64_t trial_ns;   /* not before: the next change while cautious */
     uint64_t near_ns;    /* not before: the replica nearby is asked again */
     bool serves;         /* the primary answers, as far as is known */
-    bool cautious;       /* it refused a request last: one is tried before the others */
+    bool cautious;       /* see remote.c */
     bool full;           /* the transport took no more */
     /* session */
     uint64_t session; /* 0: none */
@@ -162,6 +165,8 @@ void session_tick(struct remote *remote, uint64_t now);
 /* --- locate.c --- */
 
 void locate_moved(struct remote *remote, uint32_t from, const struct message *message);
+/* A view that a message tells of. */
+void locate_learn(struct remote *remote, const struct view *view);
 /* The primary does not answer us, or has refused. */
 void locate_doubt(struct remote *remote);
 void locate_serves(struct remote *remote);

@@ -84,6 +84,7 @@ void session_opened(struct remote *remote, const struct message *message)
 {
     if (!remote->opening || message->serial != remote->opening || remote->view.number == 0)
         return;
+    locate_learn(remote, &message->view);
     if (message->err != OK || message->session == 0) {
         if (!remote->session && message->err != OK && !passes(message->err))
             tell_begun(remote, message->err);
@@ -110,6 +111,7 @@ void session_renewed(struct remote *remote, uint32_t from, const struct message 
 {
     if (!remote->session || message->session != remote->session || from != remote->view.primary)
         return;
+    locate_learn(remote, &message->view);
     if (message->err == ERR_SESSION)
         session_lost(remote);
     else if (message->err == OK && !remote->serves)

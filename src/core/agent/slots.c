@@ -30,12 +30,18 @@ static void encode(struct remote *remote, struct slot *slot)
 {
     struct message message = remote_message(remote, MESSAGE_REQUEST);
     const struct fs_op *op = &slot->asked.request->op;
+    if (!slot->head.data) {
+        slot->serial++;
+        slot->seen = remote->seen;
+    }
     message.session = remote->session;
     message.slot = index_of(remote, slot);
-    message.serial = ++slot->serial;
-    message.last = remote->seen;
+    message.serial = slot->serial;
+    message.last = slot->seen;
     message.op = *op;
     slot->payload = op->code == FS_WRITE ? op->value : (struct bytes){NULL, 0};
+    slot->number = message.number;
+    arena_reset(&slot->arena);
     slot->head = wire_encode(&message, &slot->arena);
     slot->sum = slots_sum(slot);
 }
@@ -50,7 +56,7 @@ static uint64_t wait_for_answer(const struct remote *remote, const struct slot *
 /* False: the transport took no more. */
 static bool send_to(struct remote *remote, struct slot *slot, uint32_t to, uint64_t now)
 {
-    if (!slot->head.data)
+    if (!slot->head.data || slot->number != remote->view.number)
         encode(remote, slot);
     struct env_iov pieces[2] = {{(void *)(uintptr_t)slot->head.data, slot->head.len},
                                 {(void *)(uintptr_t)slot->payload.data, slot->payload.len}};
@@ -67,15 +73,14 @@ static bool send_to(struct remote *remote, struct slot *slot, uint32_t to, uint6
     return true;
 }
 
-/* While the primary has refused a request, one is with it at a time. */
-static bool may_try(const struct remote *remote)
+static bool may_try(const struct remote *remote, const struct slot *slot, uint64_t now)
 {
-    if (!remote->cautious)
+    if (!remote->cautious || slot->read)
         return true;
     for (uint32_t i = 0; i < remote->slot_count; i++)
-        if (remote->slots[i].sent && remote->slots[i].to == remote->view.primary)
+        if (remote->slots[i].sent && !remote->slots[i].read)
             return false;
-    return true;
+    return now >= remote->trial_ns;
 }
 
 static void try_send(struct remote *remote, struct slot *slot, uint64_t now)
@@ -83,7 +88,7 @@ static void try_send(struct remote *remote, struct slot *slot, uint64_t now)
     if (remote->full || now < slot->due_ns)
         return;
     uint32_t to = locate_for(remote, slot, now);
-    if (to != 0 && (to != remote->view.primary || may_try(remote)))
+    if (to != 0 && may_try(remote, slot, now))
         send_to(remote, slot, to, now);
 }
 
@@ -335,7 +340,7 @@ void slots_answered(struct remote *remote, struct slot *slot, uint32_t from,
     }
     bool cautious = remote->cautious;
     remote->replied_ns = remote_now(remote);
-    if (from == remote->view.primary)
+    if (from == remote->view.primary && !slot->read)
         remote->cautious = false;
     struct request *request = slot->asked.request;
     answer_take(request, message);

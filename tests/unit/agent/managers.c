@@ -131,6 +131,20 @@ static void carry_out(struct manager *node, const struct message *message, struc
         say(node, &answer, message->op.code == FS_READ ? &payload : NULL);
 }
 
+/* Of everything but the view. */
+static uint64_t sum_of(const struct message *message)
+{
+    struct message copy = *message;
+    struct arena arena;
+    arena_init(&arena);
+    copy.number = 0;
+    struct bytes head = wire_encode(&copy, &arena);
+    uint64_t sum =
+        checksum64(message->payload.data, message->payload.len, checksum64(head.data, head.len, 0));
+    arena_free(&arena);
+    return sum;
+}
+
 static void requested(struct manager *node, const struct message *message, uint64_t sum)
 {
     struct kept *kept = NULL;
@@ -145,7 +159,9 @@ static void requested(struct manager *node, const struct message *message, uint6
             carry_out(node, message, NULL);
         return;
     }
-    if (!is_primary(node) || node->refuses) {
+    bool change = message->op.code == FS_SETATTR || message->op.code == FS_WRITE;
+    if (!is_primary(node) || node->refuses || (node->few && change) ||
+        message->number < node->reign || message->number > node->view.number) {
         moved(node, message);
         return;
     }
@@ -171,7 +187,7 @@ static void took(struct manager *node, const struct message *message, struct byt
         break;
     case MESSAGE_REQUEST:
         node->bytes += bytes.len;
-        requested(node, message, checksum64(bytes.data, bytes.len, 0));
+        requested(node, message, sum_of(message));
         break;
     case MESSAGE_HELD:
         node->all->held++;
@@ -260,6 +276,8 @@ void managers_view(struct managers *all, uint64_t number, uint32_t primary)
     for (uint32_t i = 1; i <= all->count; i++)
         view_add(&view, i);
     for (uint32_t i = 1; i <= all->count; i++) {
+        if (all->nodes[i].view.primary != primary)
+            all->nodes[i].reign = number;
         all->nodes[i].view = view;
         all->nodes[i].serves = i == primary;
     }

@@ -7,7 +7,8 @@
  * nothing as the test wants. The agent is node AGENT.
  *
  * Whatever the test does, they assert R2: in one session the serials of a slot grow by one, and
- * what comes again is the same, byte for byte.
+ * what comes again is the same but for the view that it names. A request that names a view of an
+ * earlier primary does nothing.
  */
 #ifndef PACTFS_TESTS_AGENT_MANAGERS_H
 #define PACTFS_TESTS_AGENT_MANAGERS_H
@@ -37,6 +38,8 @@ struct manager {
     struct view view;      /* its opinion; number 0: none */
     bool mute;             /* says nothing */
     bool serves;           /* it has its lease */
+    uint64_t reign;        /* the number of the view with which its primary's time began */
+    bool few;              /* takes no changes */
     bool refuses;          /* requests, though it serves */
     bool swallows;         /* takes requests, carries them out, and does not answer */
     uint64_t swallows_ino; /* likewise, of this one only */

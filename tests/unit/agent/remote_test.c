@@ -226,6 +226,33 @@ static void bulk_is_not_thrown_at_who_refuses_it(void **state)
     managers_free(all);
 }
 
+static void reads_go_on_while_changes_wait(void **state)
+{
+    (void)state;
+    struct managers *all = managers_new(19, 3);
+    struct ask changes[3] = {0}, read = {0};
+    managers_view(all, 1, 1);
+    managers_agent(all, (struct remote_options){0});
+    assert_int_equal(begin(all, SECOND), OK);
+    all->nodes[1].few = true;
+    for (uint32_t i = 0; i < 3; i++)
+        ask(all, &changes[i], FS_SETATTR, i);
+    for (uint32_t i = 0; i < 100; i++) {
+        sim_advance(all->sim, 33 * MS);
+        ask(all, &read, FS_GETATTR, 1);
+        sim_advance(all->sim, 3 * MS);
+        assert_int_equal(read.done, 1);
+        ask_end(&read);
+    }
+    all->nodes[1].few = false;
+    sim_advance(all->sim, 80 * MS);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(changes[i].done, 1);
+        ask_end(&changes[i]);
+    }
+    managers_free(all);
+}
+
 static void a_new_view_of_the_same_primary_is_asked_soon(void **state)
 {
     (void)state;
@@ -636,6 +663,7 @@ int main(void)
         cmocka_unit_test(a_broken_connection_is_asked_about_at_once),
         cmocka_unit_test(bulk_waits_while_nobody_serves),
         cmocka_unit_test(bulk_is_not_thrown_at_who_refuses_it),
+        cmocka_unit_test(reads_go_on_while_changes_wait),
         cmocka_unit_test(a_new_view_of_the_same_primary_is_asked_soon),
         cmocka_unit_test(only_the_primary_ends_a_session),
         cmocka_unit_test(patience_ends),
