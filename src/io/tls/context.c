@@ -110,7 +110,7 @@ enum err identity_context(const char *dir, const char *name, bool strangers, SSL
     if (!err && (!ctx || !use(ctx, &own)))
         err = tls_refuse_ssl(error, ERR_NOMEM, "Cannot prepare TLS with", dir);
     /* A stranger knows the authority by its fingerprint only: show it. */
-    if (!err && strangers && SSL_CTX_add1_chain_cert(ctx, own.ca) != 1)
+    if (!err && SSL_CTX_add1_chain_cert(ctx, own.ca) != 1)
         err = tls_refuse_ssl(error, ERR_NOMEM, "Cannot prepare TLS with", dir);
     own_free(&own);
     if (err) {

@@ -70,14 +70,6 @@ static void connect_to(struct transport *t, struct node_place *node,
 
 /* --- names --- */
 
-static void set_port(struct sockaddr_storage *address, uint16_t port)
-{
-    if (address->ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
-    else
-        ((struct sockaddr_in *)address)->sin_port = htons(port);
-}
-
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct resolving *resolving = (struct resolving *)request;
@@ -90,7 +82,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
         if (status == 0 && found->ai_addrlen <= sizeof(struct sockaddr_storage)) {
             struct sockaddr_storage address = {0};
             memcpy(&address, found->ai_addr, found->ai_addrlen);
-            set_port(&address, resolving->port);
+            address_set_port(&address, resolving->port);
             connect_to(t, node, &address, found->ai_addrlen);
         } else {
             char sentence[SENTENCE];

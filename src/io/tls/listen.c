@@ -84,6 +84,14 @@ bool address_figures(const char *text, struct sockaddr_storage *out, socklen_t *
     return true;
 }
 
+void address_set_port(struct sockaddr_storage *address, uint16_t port)
+{
+    if (address->ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)address)->sin6_port = htons(port);
+    else
+        ((struct sockaddr_in *)address)->sin_port = htons(port);
+}
+
 static void set(int fd, int level, int name, int value)
 {
     setsockopt(fd, level, name, &value, sizeof value); /* without it: slower, not wrong */

@@ -9,6 +9,7 @@
  *     conn.c       a connection's life: handshake, reading, its end
  *     seal.c       its writing half: from outboxes through TLS to the socket
  *     peers.c      who is connected: nodes, guests; laws T2, T5
+ *     call.c       one question, without a loop
  *     verify.c     whose certificate is accepted (T1), and sentences about those that are not
  */
 #ifndef PACTFS_IO_TLS_TRANSPORT_PRIVATE_H
@@ -160,6 +161,7 @@ void turn_busy(struct transport *t);
 bool address_parse(const char *text, bool any, char host[RECORD_ADDR_MAX], uint16_t *port);
 /* An address in figures; false: a name, or not an address. */
 bool address_figures(const char *text, struct sockaddr_storage *out, socklen_t *len);
+void address_set_port(struct sockaddr_storage *address, uint16_t port);
 void socket_options(int fd, bool alive);
 enum err listen_open(struct transport *t, struct store_error *error);
 void listen_close(struct transport *t);
