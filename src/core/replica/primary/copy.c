@@ -324,6 +324,19 @@ static void pump(struct primary *p)
         end(p);
 }
 
+/* So many at once are more than a segment takes here. */
+static void ask_less(struct primary *p, struct fetch_slot *fetch, uint32_t came)
+{
+    struct copy *copy = &p->copy;
+    uint32_t half = came > 1 ? came / 2 : 1;
+    MARK(copy_asked_less);
+    for (uint32_t i = half; i < fetch->count; i++)
+        want(copy, &fetch->names[i]);
+    fetch->count = half;
+    fetch->serial = ++copy->serial;
+    ask_fetch(p, fetch);
+}
+
 void copy_objects(struct primary *p, uint32_t from, const struct message *m)
 {
     struct copy *copy = &p->copy;
@@ -339,6 +352,10 @@ void copy_objects(struct primary *p, uint32_t from, const struct message *m)
     enum err err = store_adopt(p->store, &shipped);
     if (err == ERR_FAILED || err == ERR_IO)
         broke(p, err);
+    if (err == ERR_LIMIT && fetch->count > 1) {
+        ask_less(p, fetch, m->count);
+        return;
+    }
     if (err != OK) {
         p->status.ignored++;
         return;

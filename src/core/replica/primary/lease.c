@@ -107,7 +107,9 @@ static void take_out(struct primary *p, uint64_t now)
         if (!view_has(&p->view, peer->node) || !suspected(p, peer, now, slow_here))
             continue;
         view_remove(&next, peer->node);
-        if (now - since > longest)
+        if (peer->resigned)
+            longest = UINT64_MAX; /* there is nothing that it could do better */
+        else if (now - since > longest)
             longest = now - since;
     }
     for (uint32_t i = 0; i < p->view.count; i++)

@@ -430,13 +430,26 @@ static enum err record(struct request *request)
     return OK;
 }
 
+/* What the disk here does not give, another replica has. */
+static bool cannot_read(const struct call *call)
+{
+    enum err err = call->request.err;
+    if ((err != ERR_IO && err != ERR_CORRUPT) || call->finished || call->dropped ||
+        call->primary->view.count == 1)
+        return false;
+    MARK(replica_cannot_read);
+    tell(call->primary, "something cannot be read here: another replica shall answer");
+    return true;
+}
+
 static void executed(struct call *call)
 {
     struct primary *p = call->primary;
     enum err err = call->request.err;
     INVARIANT(p->executing > 0);
     p->executing--;
-    bool ours = call->near || (call->reign == p->reign && p->part == PART_PRIMARY);
+    bool near = call->near;
+    bool ours = near || (call->reign == p->reign && p->part == PART_PRIMARY);
     if (!ours || err == ERR_MOVED) {
         if (!call->dropped && !call->finished)
             call_moved(call);
@@ -445,6 +458,13 @@ static void executed(struct call *call)
     }
     if (err == ERR_FAILED)
         broke(p, err);
+    if (cannot_read(call)) {
+        call_moved(call);
+        call_free(call);
+        if (!near)
+            resign(p);
+        return;
+    }
     struct session *session = call->finished ? NULL : session_find(p, call->session);
     if (session && err != OK && call->change) {
         struct slot *slot = session_slot(session, call->slot);
