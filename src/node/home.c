@@ -212,7 +212,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-static void remove_tree(const char *path)
+void home_remove_tree(const char *path)
 {
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
@@ -224,7 +224,7 @@ enum err home_make_volume(struct env *env, struct home *home, bool *made, struct
     if (faccessat(home->fd, "volume", F_OK, 0) == 0)
         return OK;
     snprintf(fresh, sizeof fresh, "%s.new", home->volume);
-    remove_tree(fresh);
+    home_remove_tree(fresh);
     if (mkdir(fresh, 0700) != 0)
         return refuse_errno(error, "cannot make", fresh);
     struct store_options options = {.path = fresh, .node = 1, .limits = store_limits_default()};
@@ -234,7 +234,7 @@ enum err home_make_volume(struct env *env, struct home *home, bool *made, struct
     if (err == OK && fsync(home->fd) != 0)
         err = refuse_errno(error, "cannot sync", home->path);
     if (err != OK)
-        remove_tree(fresh);
+        home_remove_tree(fresh);
     *made = err == OK;
     return err;
 }
@@ -242,7 +242,7 @@ enum err home_make_volume(struct env *env, struct home *home, bool *made, struct
 void home_unmake(struct home *home)
 {
     static const char *const left[] = {"state.json", "state.new", "log", "log.1", "lock"};
-    remove_tree(home->volume);
+    home_remove_tree(home->volume);
     for (size_t i = 0; i < sizeof left / sizeof *left; i++)
         unlinkat(home->fd, left[i], 0);
     if (home->made)

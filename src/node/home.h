@@ -73,6 +73,9 @@ enum err home_make_volume(struct env *env, struct home *home, bool *made,
 /* Undoes home_make_volume and home_open's making of the directory, after a start that failed. */
 void home_unmake(struct home *home);
 
+/* Removes a directory and all in it, as far as it can; blocking. */
+void home_remove_tree(const char *path);
+
 /* The home's contract. CONTRACT with file, line and reason when it is not legal. */
 enum err home_contract(const char *path, struct contract *contract, struct store_error *error);
 

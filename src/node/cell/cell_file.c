@@ -37,6 +37,17 @@ enum node_role cell_role(const char *name)
     return 0;
 }
 
+void cell_address_host(const char *address, char out[RECORD_ADDR_MAX])
+{
+    const char *colon = strrchr(address, ':');
+    size_t len = colon ? (size_t)(colon - address) : strlen(address);
+    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
+        address++;
+        len -= 2;
+    }
+    snprintf(out, RECORD_ADDR_MAX, "%.*s", (int)len, address);
+}
+
 /* --- the list of nodes --- */
 
 enum err cell_file_place(struct cell_file *file, const struct cell_place *place)

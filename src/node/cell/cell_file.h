@@ -58,6 +58,9 @@ void cell_file_drop(struct cell_file *file, uint32_t number);
 /* NULL: not known. */
 const struct cell_place *cell_file_node(const struct cell_file *file, uint32_t number);
 
+/* The host of "host:port", an IPv6 address without its brackets. */
+void cell_address_host(const char *address, char out[RECORD_ADDR_MAX]);
+
 const char *cell_role_name(enum node_role role); /* "administrator"; static */
 /* 0: not a role. */
 enum node_role cell_role(const char *name);
