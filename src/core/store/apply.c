@@ -3,15 +3,24 @@
  * apply.c: what an entry of the log does to the index.
  *
  * Law
- *   A1  Applying is idempotent and does not depend on the order: of two entries for the same small
- *       object, or the same chunk, the one with the greater stamp holds; with equal stamps (a copy
- *       moved by the cleaner) the later place. So commit, replay after a crash and rebuilding the
- *       index from the log are the same function.
+ *   A1  Applying commits and what the cleaner moved does not depend on the order: of two entries for
+ *       the same small object, or the same chunk, the one with the greater stamp holds; with equal
+ *       stamps (a copy moved by the cleaner) the later place. So commit, replay after a crash and
+ *       rebuilding the index from the log are the same function.
  *   A2  `oldest` of an object is at or before the first segment that has bytes of it.
  *   A3  A deletion or hole is remembered while older bytes of the object may be in the log (A2);
  *       otherwise rebuilding the index would bring them back.
  *   A4  Each segment's live is the sum of the weights of what the index refers to in it, each
  *       counted once although several versions of a block may share chunks.
+ *   A5  An adopted entry does depend on it: no version of its object from before it in the log
+ *       stays, whatever their stamps. Nothing of them is moved behind it (they are dead), so that a
+ *       rebuild, which reads the log in order, comes to the same, as long as it meets the adopted
+ *       record. Therefore a segment with adopted entries that replaced something is a guard: it is
+ *       cleaned only when no segment before it is left (cleaner.c, G6).
+ *   A6  A commit that meets a version with a greater stamp replaces it in the same way. Commits
+ *       stand in the order of their stamps; so that version is from before a rebase, of a past that
+ *       the volume does not have. (Only of deletions nothing else is told: a snapshot does not
+ *       name what is not there.)
  */
 #include <string.h>
 
@@ -120,6 +129,41 @@ static void supersede(struct store *store, const struct object_key *key, const s
     overlay_drop(store->active, key, old->stamp);
 }
 
+/* --- replacing --- */
+
+/* No version of the object stays (A5). */
+static enum err replace(struct store *store, const struct entry *entry)
+{
+    struct version version, before;
+    bool some = false;
+    enum err err = lookup(store, &entry->key, STAMP_MAX, &version);
+    if (!err && MUTANT(adopt_keeps_newer) && entry->replaces &&
+        stamp_compare(version.stamp, entry->stamp) > 0)
+        return OK;
+    while (!err) {
+        bool more = store->old_versions > 0 &&
+                    lookup_older(store, &entry->key, version.stamp, &before) == OK;
+        if (version.block)
+            forget_block(store, &version, NULL, more ? &before : NULL);
+        else
+            account(store, version.place, -(int64_t)small_weight(&version));
+        store->old_versions -= more;
+        overlay_drop(store->active, &entry->key, version.stamp);
+        some = true;
+        err = lookup(store, &entry->key, STAMP_MAX, &version);
+    }
+    if (some && !MUTANT(adopt_guards_nothing)) {
+        struct segment *segment = segments_find(&store->segments, entry->frame.segment);
+        segment->guard = segment->dirty = true;
+    }
+    return err == ERR_NOENT ? OK : err;
+}
+
+static bool supplants(const struct entry *entry)
+{
+    return !entry->moved && !MUTANT(apply_keeps_divergent);
+}
+
 /* --- applying --- */
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -177,6 +221,11 @@ static enum err apply_small(struct store *store, const struct entry *entry)
     if (err && err != ERR_NOENT)
         return err;
     int order = err ? 1 : stamp_compare(entry->stamp, old.stamp);
+    if (order < 0 && supplants(entry)) { /* A6 */
+        MARK(apply_supplanted);
+        err = replace(store, entry);
+        return err ? err : apply_small(store, entry);
+    }
     if (order < 0)
         return apply_old_small(store, entry, &old);
     if (order == 0) {
@@ -281,6 +330,11 @@ static enum err apply_block(struct store *store, const struct entry *entry)
     enum err err = lookup(store, &entry->key, STAMP_MAX, &old);
     if (err && err != ERR_NOENT)
         return err;
+    if (!err && stamp_compare(entry->stamp, old.stamp) < 0 && supplants(entry)) { /* A6 */
+        MARK(apply_supplanted);
+        err = replace(store, entry);
+        return err ? err : apply_block(store, entry);
+    }
     if (err)
         old = (struct version){.block = true};
     if (err || stamp_compare(entry->stamp, old.stamp) > 0) {
@@ -292,6 +346,9 @@ static enum err apply_block(struct store *store, const struct entry *entry)
 
 enum err apply_entry(struct store *store, const struct entry *entry)
 {
+    enum err err = entry->replaces ? replace(store, entry) : OK;
+    if (err || (entry->replaces && entry->action == WRITE_DELETE))
+        return err; /* nothing stays, not even that it was deleted */
     if (entry->key.kind == OBJECT_INODE && entry->key.ino > store->last_ino)
         store->last_ino = entry->key.ino;
     return object_kind_is_block(entry->key.kind) ? apply_block(store, entry)

@@ -126,8 +126,9 @@ static void note_segments(struct store *store)
         if (MUTANT(checkpoint_forgets_segment) && segment->state == SEGMENT_HEAD)
             continue;
         segment->dirty = false;
-        cp->segments[cp->segment_count].number = segment->number;
-        segment_encode(segment, cp->segments[cp->segment_count++].value);
+        struct segment_record *record = &cp->segments[cp->segment_count++];
+        record->number = segment->number;
+        record->len = segment_encode(segment, record->value);
     }
     cp->removed_now = cp->removed_count;
 }
@@ -193,7 +194,7 @@ static enum err write_segments(struct checkpoint *cp, const struct env_ops *ops,
     for (uint32_t i = 0; i < cp->segment_count && !err; i++) {
         segment_key(cp->segments[i].number, key);
         err = ops->batch_put(batch, (struct bytes){key, 5},
-                             (struct bytes){cp->segments[i].value, SEGMENT_VALUE});
+                             (struct bytes){cp->segments[i].value, cp->segments[i].len});
     }
     for (uint32_t i = 0; i < cp->removed_now && !err; i++) {
         segment_key(cp->removed[i], key);

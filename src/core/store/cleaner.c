@@ -15,6 +15,9 @@
  *   G3  Unless space is short or it was asked for, the cleaner works only while nobody commits.
  *   G4  Segments of many deletions come last, in order: by then the older bytes that the deletions
  *       hide are gone, files and all, and most deletions need not be kept (move.c, V2).
+ *   G6  A guard is cleaned when nothing older is left: behind what it hides (apply.c, A5). When the
+ *       space of guards is wanted and nothing else is to be had, older segments are cleaned in
+ *       order, however little they give back themselves.
  *   G5  What replicas may still want of the log is left alone (tail.c, B3).
  */
 #include "core/store/cleaner.h"
@@ -153,37 +156,6 @@ static bool mostly_tombs(const struct segment *s)
     return (uint64_t)s->tombs * 160 > s->bytes;
 }
 
-/* The segment that gives back the greatest share; `later`: a checkpoint would let more be cleaned
- * or removed. */
-static struct segment *choose(const struct store *store, bool *later)
-{
-    struct segment *best = NULL, *tombs = NULL;
-    uint32_t held = tail_held_from(store);
-    *later = false;
-    for (uint32_t i = 0; i < store->segments.count; i++) {
-        struct segment *s = store->segments.items[i];
-        if (s->state == SEGMENT_DOOMED && s->doomed_at > store->checkpoint.done_number)
-            *later = true;
-        if (!cleanable(s) || s->number >= held) /* G5 */
-            continue;
-        if (s->number >= store->checkpoint_place.segment || store->frozen) { /* G1 */
-            *later = true;
-            continue;
-        }
-        if (mostly_tombs(s)) {
-            tombs = tombs ? tombs : s;
-            continue;
-        }
-        if (s->live == 0)
-            return s;
-        if (!best || segment_reclaimable(s) * best->bytes > segment_reclaimable(best) * s->bytes)
-            best = s;
-    }
-    if (!best && !*later && tombs)
-        MARK(cleaner_deletions_last);
-    return best || *later ? best : tombs; /* G4 */
-}
-
 /* What is dead, but held (G5). */
 static uint64_t held_bytes(const struct store *store)
 {
@@ -204,6 +176,64 @@ static uint64_t excess(const struct store *store)
     uint64_t dead = segments_reclaimable(&store->segments) - held_bytes(store);
     uint64_t allowed = store->segments.live / 100 * store->limits.clean_percent;
     return dead > allowed ? dead - allowed : 0;
+}
+
+/* G6 */
+static bool hides(const struct store *store, const struct segment *s)
+{
+    return s->guard && segments_from(&store->segments, 0) != s;
+}
+
+/* The oldest segment that can be cleaned, so that the guard behind it can be, in the end. */
+static struct segment *before_guard(const struct store *store, const struct segment *guard)
+{
+    for (uint32_t i = 0; guard && i < store->segments.count; i++) {
+        struct segment *s = store->segments.items[i];
+        if (s->number >= guard->number)
+            break;
+        if (s->state != SEGMENT_SEALED || s->damaged || hides(store, s))
+            continue;
+        MARK(cleaner_before_guard);
+        return s;
+    }
+    return NULL;
+}
+
+/* The segment that gives back the greatest share; `later`: a checkpoint would let more be cleaned
+ * or removed. */
+static struct segment *choose(const struct store *store, bool *later)
+{
+    struct segment *best = NULL, *tombs = NULL, *guard = NULL;
+    uint32_t held = tail_held_from(store);
+    *later = false;
+    for (uint32_t i = 0; i < store->segments.count; i++) {
+        struct segment *s = store->segments.items[i];
+        if (s->state == SEGMENT_DOOMED && s->doomed_at > store->checkpoint.done_number)
+            *later = true;
+        if (!cleanable(s) || s->number >= held) /* G5 */
+            continue;
+        if (s->number >= store->checkpoint_place.segment || store->frozen) { /* G1 */
+            *later = true;
+            continue;
+        }
+        if (hides(store, s)) {
+            guard = guard ? guard : s;
+            continue;
+        }
+        if (mostly_tombs(s)) {
+            tombs = tombs ? tombs : s;
+            continue;
+        }
+        if (s->live == 0)
+            return s;
+        if (!best || segment_reclaimable(s) * best->bytes > segment_reclaimable(best) * s->bytes)
+            best = s;
+    }
+    if (!best && !*later && tombs)
+        MARK(cleaner_deletions_last);
+    if (best || *later)
+        return best;
+    return tombs || !excess(store) ? tombs : before_guard(store, guard); /* G4, G6 */
 }
 
 enum need { REST, WHEN_IDLE, AT_ONCE };

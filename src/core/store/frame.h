@@ -26,10 +26,11 @@
 #define FRAME_MAGIC    UINT32_C(0x31524650) /* "PFR1" */
 
 enum frame_flags {
-    FRAME_MOVED = 1,   /* entries moved by the cleaner */
-    FRAME_ADOPTED = 2, /* objects as another replica has them: each is replaced whole */
-    FRAME_NOTE = 4,    /* the node's own note */
-    FRAME_REBASE = 8,  /* no entries: the store is what it was elsewhere at the record's stamp */
+    FRAME_MOVED = 1,    /* entries moved by the cleaner */
+    FRAME_ADOPTED = 2,  /* objects as another replica has them: each is replaced whole */
+    FRAME_NOTE = 4,     /* the node's own note */
+    FRAME_REBASE = 8,   /* no entries: the store is what it was elsewhere at the record's stamp */
+    FRAME_STAMPED = 16, /* with MOVED: the record has a stamp, as all others do */
 };
 /* Records with one of these are made here and are no part of the volume's order: their entries have
  * stamps of their own, and the record's says which was the last committed when it was written. A

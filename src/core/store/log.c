@@ -187,7 +187,7 @@ static uint32_t payload_length(const struct append *append)
 /* How many entries of a record reach the log: all. */
 static uint32_t entries_logged(const struct append *append)
 {
-    uint32_t last = append->count - 1;
+    uint32_t last = append->count ? append->count - 1 : 0;
     if (MUTANT(log_loses_entry) && last > 0 && append->entries[last].action != WRITE_CHUNKS)
         return last;
     return append->count;

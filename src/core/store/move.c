@@ -26,7 +26,7 @@ static enum err flush(struct cleaner *cleaner)
                             .payloads = batch->payloads,
                             .count = batch->count,
                             .stamp = store->last_stamp,
-                            .flags = FRAME_MOVED,
+                            .flags = FRAME_MOVED | FRAME_STAMPED,
                             .frees = true};
     arena_reset(&store->arena);
     enum err err = log_append(store, &append);

@@ -41,6 +41,7 @@ struct replay {
     uint64_t sequence; /* of the next record */
     uint32_t incarnation;
     struct stamp stamp; /* of the record that is applied */
+    bool stamped;       /* it has one */
     bool rebuild;
     enum err err;
 };
@@ -236,6 +237,21 @@ static enum err load_meta(struct replay *replay, bool *found)
     return OK;
 }
 
+/* What an earlier rebuild left when it was cut short is not built upon: an adopted entry would not
+ * find its object as it was (apply.c, A5). */
+static enum err discard_remains(struct replay *replay)
+{
+    const uint8_t first[] = {0};
+    struct bytes key, value;
+    struct store *store = replay->store;
+    enum err err =
+        store->env->ops->cursor_seek(store->cursor, (struct bytes){first, 1}, &key, &value);
+    if (err || store->read_only)
+        return err == ERR_NOENT ? OK : err;
+    MARK(recovery_began_again);
+    return discard_index(replay);
+}
+
 /* Reads what the last checkpoint left; decides for a rebuild when that cannot be used. */
 static enum err load_checkpoint(struct replay *replay)
 {
@@ -256,7 +272,7 @@ static enum err load_checkpoint(struct replay *replay)
                    : store_error_set(replay->error, err, "The index of %s cannot be read: %s.",
                                      store->path, err_text(err));
     replay->rebuild = !found;
-    return OK;
+    return found ? OK : discard_remains(replay);
 }
 
 /* --- the records --- */
@@ -275,8 +291,7 @@ static void replay_entry(void *ctx, const struct entry *entry)
     segments_append(&store->segments, segment, entry_log_weight(entry));
     segment->tombs += entry->action == WRITE_DELETE || entry->action == WRITE_PUNCH;
     /* earlier programs wrote no stamp into what the cleaner moved */
-    if (stamp_compare(replay->stamp, STAMP_ZERO) == 0 &&
-        stamp_compare(entry->stamp, store->last_stamp) > 0)
+    if (!replay->stamped && stamp_compare(entry->stamp, store->last_stamp) > 0)
         store->last_stamp = entry->stamp;
     if ((MUTANT(recovery_skips_deletes) && entry->action == WRITE_DELETE) ||
         (MUTANT(recovery_keeps_index) && is_known(store, &entry->key)))
@@ -365,6 +380,7 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
         record->frame, record->bytes + FRAME_SIZE, {segment->number, record->offset}};
     arena_reset(&store->arena);
     replay->err = OK;
+    replay->stamped = !(in.frame.flags & FRAME_MOVED) || in.frame.flags & FRAME_STAMPED;
     enum err err = record_stamp((struct bytes){in.head, in.frame.head_len}, &replay->stamp);
     err = err ? err : record_decode(&in, &store->arena, replay_entry, replay);
     err = err ? err : replay->err;
@@ -372,7 +388,7 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
         return store_error_set(replay->error, err,
                                "Segment %08x, offset %u: the record cannot be applied: %s.",
                                segment->number, record->offset, err_text(err));
-    if (stamp_compare(replay->stamp, STAMP_ZERO) != 0)
+    if (replay->stamped)
         store->last_stamp = replay->stamp; /* every record says it: T4 */
     if (!(record->frame.flags & FRAME_MOVED)) {
         segment->frames++;

@@ -49,10 +49,10 @@ enum err store_commit_record(struct store *store, const struct store_shipped *sh
 
 struct store_tail;
 
-/* Records behind the one with exactly the stamp `after` (ZERO: from the first that there ever was).
- * LOG_GONE: there is none with that stamp, or records behind it are gone. Reads nothing; what has to
- * be read to find the place is read by store_tail_read, which may still answer LOG_GONE. store_close
- * wants all tails closed before; store_abandon takes them along. */
+/* Records behind the one with exactly the stamp `after` (ZERO: from the first that there ever
+ * was). LOG_GONE: there is none with that stamp, or records behind it are gone. Reads nothing; what
+ * has to be read to find the place is read by store_tail_read, which may still answer LOG_GONE.
+ * store_close wants all tails closed before; store_abandon takes them along. */
 enum err store_tail_open(struct store *store, struct stamp after, struct store_tail **out);
 /* Also during a read, whose `done` does not run then. */
 void store_tail_close(struct store_tail *tail);
@@ -82,8 +82,8 @@ struct store_walk {
     struct object_key from;
     struct stamp at;
     uint32_t most;
-    bool more;              /* out */
-    struct object_key next; /* out */
+    bool more;              /* out: there may be others */
+    struct object_key next; /* out, with more */
 };
 enum err store_walk(struct store *store, struct store_walk *walk,
                     bool (*each)(void *ctx, const struct object_key *key,
@@ -91,12 +91,13 @@ enum err store_walk(struct store *store, struct store_walk *walk,
                     void *ctx);
 
 /* The hash of (key, stamp) of the objects present in [from, to] at `at`, and how many there are;
- * equal for equal sets, on every machine. At most `most` objects are looked at: *to is set to the
- * last of them, walk.more tells whether there are others behind it in the whole store. */
+ * equal for equal sets, on every machine; those of adjoining ranges add up. At most `most` objects
+ * are counted. walk.more: there are others behind `last` in the whole store, from walk.next on. */
 struct store_digest {
     struct store_walk walk; /* in: from, at, most; out: more, next */
     struct object_key to;   /* in: the last key that counts */
-    struct object_key last; /* out: the greatest key that was counted; `to` when none is behind */
+    struct object_key last; /* out: all objects up to this key were counted; `to`, unless `most`
+                               were too few: then the key just before walk.next */
     uint32_t count;
     uint64_t hash;
 };

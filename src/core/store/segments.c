@@ -8,6 +8,7 @@
 
 #include "core/base/assert.h"
 
+#define FLAG_GUARD     1u
 #define FRAME_OVERHEAD 48u /* what a record of one commit costs beyond its entries */
 
 void segments_init(struct segments *table)
@@ -152,7 +153,7 @@ uint32_t segment_number_of(const char *name)
     return number;
 }
 
-void segment_encode(const struct segment *segment, uint8_t out[SEGMENT_VALUE])
+size_t segment_encode(const struct segment *segment, uint8_t out[SEGMENT_VALUE])
 {
     struct cursor c = cursor_over(out, SEGMENT_VALUE);
     put_u32(&c, segment->bytes);
@@ -160,8 +161,12 @@ void segment_encode(const struct segment *segment, uint8_t out[SEGMENT_VALUE])
     put_u64(&c, segment->live);
     put_u32(&c, segment->frames);
     put_u32(&c, segment->tombs);
-    put_u32(&c, checksum32(out, SEGMENT_VALUE - 4));
-    INVARIANT(!c.bad && cursor_left(&c) == 0);
+    if (segment->guard)
+        put_u8(&c, FLAG_GUARD);
+    size_t len = SEGMENT_VALUE - cursor_left(&c);
+    put_u32(&c, checksum32(out, len));
+    INVARIANT(!c.bad);
+    return len + 4;
 }
 
 enum err segment_decode(struct bytes value, struct segment *segment)
@@ -172,8 +177,9 @@ enum err segment_decode(struct bytes value, struct segment *segment)
     segment->live = get_u64(&c);
     segment->frames = get_u32(&c);
     segment->tombs = get_u32(&c);
+    segment->guard = cursor_left(&c) > 4 && (get_u8(&c) & FLAG_GUARD);
     uint32_t sum = get_u32(&c);
-    if (c.bad || cursor_left(&c) != 0 || sum != checksum32(value.data, SEGMENT_VALUE - 4))
+    if (c.bad || cursor_left(&c) != 0 || sum != checksum32(value.data, value.len - 4))
         return ERR_CORRUPT;
     return segment->appended >= segment->live ? OK : ERR_CORRUPT;
 }

@@ -36,6 +36,7 @@ struct segment {
     uint32_t readers;   /* jobs that use the file */
     bool dirty;         /* the table entry has changed since the last checkpoint */
     bool unsynced;      /* the file has bytes that were not synced */
+    bool guard;         /* see apply.c, A5 */
     bool damaged;       /* do not clean: something in it cannot be read */
     struct stamp first; /* of the first commit in it; ZERO: there is none */
     bool looked;        /* for that; else it is not known */
@@ -74,9 +75,9 @@ const char *segment_path(const char *store_path, uint32_t number, char *buf, siz
 /* The number in a file name, 0 when it is not a segment's. */
 uint32_t segment_number_of(const char *name);
 
-#define SEGMENT_VALUE 32u
-/* The index's record of a segment. */
-void segment_encode(const struct segment *segment, uint8_t out[SEGMENT_VALUE]);
+#define SEGMENT_VALUE 33u
+/* The index's record of a segment, at most SEGMENT_VALUE bytes; returns its length. */
+size_t segment_encode(const struct segment *segment, uint8_t out[SEGMENT_VALUE]);
 enum err segment_decode(struct bytes value, struct segment *segment);
 
 #endif

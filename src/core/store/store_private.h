@@ -98,6 +98,7 @@ struct checkpoint {
     struct store_sync *waiting, *waiting_next;
     struct segment_record {
         uint32_t number;
+        size_t len;
         uint8_t value[SEGMENT_VALUE];
     } * segments;
     uint32_t segment_count;

@@ -25,6 +25,8 @@
 void base_note(struct store *store, const struct frame *frame, struct stamp stamp, struct place end)
 {
     struct log_base *base = &store->base;
+    if (frame->flags & FRAME_REBASE)
+        store->kept_from = stamp; /* of earlier times nothing is known here */
     if (frame->flags & FRAME_ADOPTED)
         *base = (struct log_base){
             .place = end, .sequence = frame->sequence + 1, .state = BASE_ADOPTING};

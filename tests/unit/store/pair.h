@@ -11,8 +11,12 @@
 
 #define PAIR_RECORD (2u << 20)
 
+/* What is done to `to` by a repair: keys replaced by what `from` had, or gone; the end. */
+enum act { ACT_ADOPT, ACT_ABSENT, ACT_END };
+
 struct pair {
     struct world from, to;
+    void (*acted)(struct pair *p, enum act act, const struct object_key *keys, uint32_t count);
     bool hold; /* records are kept, not shipped */
     /* the last record */
     struct stamp before, stamp;
@@ -31,6 +35,11 @@ void pair_commits(struct pair *p, uint32_t n);
 void pair_ship(struct pair *p);
 /* Reads the log of `from` behind what `to` has, and gives it that; what the tail answered. */
 enum err pair_catch_up(struct pair *p, uint32_t most_bytes);
+/* Makes `to` what `from` is at its last stamp, by comparing leaves of `leaf` objects. False: the
+ * power failed. */
+bool pair_repair(struct pair *p, uint32_t leaf);
+/* Asserts that digests of both are equal, leaf by leaf. */
+void pair_digests_equal(struct pair *p);
 /* Asserts that both equal the model. */
 void pair_same(struct pair *p);
 

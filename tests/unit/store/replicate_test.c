@@ -322,6 +322,54 @@ static void a_tail_holds_the_log(void **state)
     world_free(&w);
 }
 
+/* --- adopting --- */
+
+/* A replica that is new, or went its own way, becomes the same (T2); its log begins there. */
+static void becomes_what_the_other_is(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct store_tail *tail;
+    pair_new(&p, 8);
+    p.hold = true;
+    for (uint32_t i = 0; i < 30; i++) {
+        pair_commits(&p, 20);
+        if (i % 3 == 2) { /* its own way, at later stamps too */
+            store_on_record(p.to.store, NULL, NULL);
+            p.to.clock.last.time += (uint64_t)(i % 2) << 40;
+            for (uint32_t n = 0; n < 20 && store_has_room(p.to.store); n++)
+                assert_int_equal(world_commit(&p.to), OK);
+        }
+        struct stamp own = store_last_stamp(p.to.store), at = store_last_stamp(p.from.store);
+        assert_true(pair_repair(&p, 1 + i % 7));
+        pair_digests_equal(&p);
+        pair_same(&p);
+        assert_int_equal(stamp_compare(store_last_stamp(p.to.store), at), 0);
+        assert_int_equal(store_tail_open(p.to.store, own, &tail), ERR_LOG_GONE);
+        if (i % 4 == 1) {
+            assert_true(world_sync(&p.to));
+            if (i % 8 == 1)
+                world_die(&p.to, true);
+            else
+                assert_int_equal(world_close(&p.to), OK);
+            p.to.options.rebuild_index = i % 3 == 0;
+            pair_open_to(&p);
+            pair_same(&p);
+            pair_digests_equal(&p);
+        }
+        assert_int_equal(stamp_compare(store_last_stamp(p.to.store), at), 0);
+        assert_int_equal(store_tail_open(p.to.store, own, &tail), ERR_LOG_GONE);
+        pair_commits(&p, 1 + i % 3);
+        store_on_record(p.to.store, NULL, NULL);
+        assert_int_equal(pair_catch_up(&p, 1), OK);
+        pair_digests_equal(&p);
+        assert_int_equal(store_tail_open(p.to.store, at, &tail), OK);
+        store_tail_close(tail);
+        sim_advance(p.to.sim, UINT64_C(2000000000));
+    }
+    pair_free(&p);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -330,7 +378,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(records_make_the_same_store), cmocka_unit_test(refuses_what_is_no_record),
         cmocka_unit_test(refuses_kinds_of_its_own),    cmocka_unit_test(notes_last),
         cmocka_unit_test(catches_up_from_the_log),     cmocka_unit_test(a_log_with_gaps_is_gone),
-        cmocka_unit_test(a_tail_holds_the_log),
+        cmocka_unit_test(a_tail_holds_the_log),        cmocka_unit_test(becomes_what_the_other_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

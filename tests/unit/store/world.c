@@ -240,7 +240,7 @@ enum err world_commit(struct world *w)
     struct write_set set = {change.writes, change.count};
     uint64_t lsn;
     struct stamp stamp = hlc_next(&w->clock, w->env->ops->wall_ns(w->env));
-    stamp.node = 1;
+    stamp.node = w->options.node;
     w->clock.last = stamp;
     bool frees = world_random(w) % 8 == 0;
     enum err err = store_commit(w->store, &set, stamp, frees, &lsn);
