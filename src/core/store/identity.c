@@ -58,8 +58,8 @@ static enum err decode(const uint8_t *data, size_t len, struct store_identity *o
     return err;
 }
 
-enum err identity_read(struct env *env, const char *path, struct store_identity *out,
-                       uint32_t *segment_bytes, struct store_error *error)
+enum err store_identity_read(struct env *env, const char *path, struct store_identity *out,
+                             uint32_t *segment_bytes, struct store_error *error)
 {
     char name[STORE_PATH_MAX];
     uint8_t data[FORMAT_MAX];
@@ -89,8 +89,9 @@ enum err identity_read(struct env *env, const char *path, struct store_identity 
     return OK;
 }
 
-enum err identity_write(struct env *env, const char *path, const struct store_identity *identity,
-                        uint32_t segment_bytes, bool shared)
+enum err store_identity_write(struct env *env, const char *path,
+                              const struct store_identity *identity, uint32_t segment_bytes,
+                              bool shared)
 {
     Pactfs__Format message = PACTFS__FORMAT__INIT;
     uint8_t uuid[16], packed[FORMAT_MAX];

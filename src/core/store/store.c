@@ -153,7 +153,7 @@ enum err store_format(struct env *env, const struct store_options *options,
     if (names) {
         struct store_identity found;
         uint32_t bytes;
-        if (identity_read(env, options->path, &found, &bytes, NULL) == OK)
+        if (store_identity_read(env, options->path, &found, &bytes, NULL) == OK)
             return store_error_set(error, ERR_EXIST, "%s is a PactFS store already.",
                                    options->path);
         return store_error_set(error, ERR_NOT_A_STORE,
@@ -169,8 +169,8 @@ enum err store_format(struct env *env, const struct store_options *options,
     err = ops->dir_make(env, seg);
     /* the identity comes last: a directory without it was never a store */
     err = err ? err
-              : identity_write(env, options->path, &identity, options->limits.segment_bytes,
-                               options->identity != NULL);
+              : store_identity_write(env, options->path, &identity, options->limits.segment_bytes,
+                                     options->identity != NULL);
     if (err)
         return store_error_set(error, err, "A store cannot be made in %s: %s.", options->path,
                                err_text(err));
@@ -181,8 +181,8 @@ enum err store_open(struct env *env, const struct store_options *options, struct
                     struct store_error *error)
 {
     struct store *store = store_new(env, options);
-    enum err err =
-        identity_read(env, store->path, &store->identity, &store->limits.segment_bytes, error);
+    enum err err = store_identity_read(env, store->path, &store->identity,
+                                       &store->limits.segment_bytes, error);
     err = err ? err : recovery_run(store, error);
     err = err ? err : note_load(store);
     if (err) {
