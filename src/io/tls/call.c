@@ -449,7 +449,7 @@ static enum err own_expired(const struct transport_call *call, struct store_erro
     enum err err = tls_path(path, call->dir, call->name, ".crt");
     if (err)
         return tls_refuse(error, err, "The path of %.100s.crt is too long.", call->name);
-    err = identity_read(path, &own, error);
+    err = identity_load(path, &own, error);
     if (err || own.not_after >= (int64_t)time(NULL))
         return err;
     struct tm tm;

@@ -212,7 +212,7 @@ enum err identity_of(X509 *certificate, struct identity *out, struct store_error
                       "The certificate does not say who its owner is in a PactFS cell.");
 }
 
-enum err identity_read(const char *path, struct identity *out, struct store_error *error)
+enum err identity_load(const char *path, struct identity *out, struct store_error *error)
 {
     enum err err = OK;
     X509 *certificate = tls_read_certificate(path, &err, error);

@@ -73,7 +73,7 @@ enum err identity_keep(const char *dir, const char *name, const char *certificat
                        struct store_error *error);
 /* What a certificate says; CERTIFICATE when it is not one of ours in form. */
 enum err identity_of(X509 *certificate, struct identity *out, struct store_error *error);
-enum err identity_read(const char *path, struct identity *out, struct store_error *error);
+enum err identity_load(const char *path, struct identity *out, struct store_error *error);
 
 /* TLS 1.3 only, mutual, of one cell: DIR/ca.crt, DIR/NAME.crt, DIR/NAME.key; for both ends of a
  * connection. `strangers`: a peer without a certificate passes the handshake; who may then do what

@@ -232,7 +232,7 @@ static void revoked(void **state)
     char path[TEST_PATH_MAX + 16];
     node("node-1", false);
     snprintf(path, sizeof path, "%s/admin.crt", ends.dir);
-    assert_int_equal(identity_read(path, &admin, &t.error), OK);
+    assert_int_equal(identity_load(path, &admin, &t.error), OK);
     ends.end[0].revoked = admin.serial;
     call_now(ERR_CERTIFICATE, "it was revoked");
     assert_int_equal(t.asked, 0);

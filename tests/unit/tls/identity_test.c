@@ -66,7 +66,7 @@ static void comes_back(const char *name, const struct identity *identity)
     struct identity found;
     cell_sign(t.dir, name, identity, 30);
     snprintf(t.path, sizeof t.path, "%s/%s.crt", t.dir, name);
-    assert_int_equal(identity_read(t.path, &found, &t.error), OK);
+    assert_int_equal(identity_load(t.path, &found, &t.error), OK);
     same(identity, &found);
     assert_true(found.serial != 0 && found.serial <= INT64_MAX);
     assert_in_range((uint64_t)found.not_after, (uint64_t)time(NULL) + 29 * 86400,
@@ -144,7 +144,7 @@ static void request_says_nothing(void **state)
     assert_int_equal(identity_request(t.dir, "administrator", &request, &t.error), OK);
     assert_int_equal(authority_sign(t.dir, request, &client, &certificate, &t.error), OK);
     assert_int_equal(identity_keep(t.dir, "administrator", certificate, &t.error), OK);
-    assert_int_equal(identity_read(file(t.dir, "administrator.crt"), &found, &t.error), OK);
+    assert_int_equal(identity_load(file(t.dir, "administrator.crt"), &found, &t.error), OK);
     same(&client, &found);
     free(request);
     free(certificate);
