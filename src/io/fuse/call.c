@@ -50,7 +50,8 @@ static struct call *take(struct mount *mount)
     request_begin(&call->request);
     call->request.done = call_done;
     call->request.ctx = call;
-    call->request.op.now = file_time();
+    /* 0: whoever executes it knows the time, the same for all machines. */
+    call->request.op.now = mount->options.shared ? 0 : file_time();
     call->room = 0;
     call->who = ((const struct fuse_in_header *)(const void *)mount->current->data)->pid;
     return call;
@@ -208,10 +209,10 @@ void attr_to_wire(const struct fs_attr *attr, struct fuse_attr *out)
     };
 }
 
-void entry_param(const struct fs_attr *attr, struct fuse_entry_param *e)
+void entry_param(const struct mount *mount, const struct fs_attr *attr, struct fuse_entry_param *e)
 {
-    *e = (struct fuse_entry_param){
-        .ino = attr->ino, .attr_timeout = FOREVER_S, .entry_timeout = FOREVER_S};
+    double keep = shared_or(mount, FOREVER_S);
+    *e = (struct fuse_entry_param){.ino = attr->ino, .attr_timeout = keep, .entry_timeout = keep};
     attr_to_stat(attr, &e->attr);
 }
 
@@ -232,7 +233,7 @@ void reply_entry(struct call *call)
         return;
     uint64_t ino = call->request.result.attr.ino;
     INVARIANT(ino != 0);
-    entry_param(&call->request.result.attr, &e);
+    entry_param(call->mount, &call->request.result.attr, &e);
     agent_ref(call->mount->agent, ino);
     e.attr_timeout = change_keep(call, &call->request.result.attr);
     change_tell(call);

@@ -20,6 +20,8 @@
  * the kernel looks up and lists under the directory's lock until the answer is taken in, and
  * changes names under the same lock.
  *
+ * Of all that there is nothing to do in a shared mount, where the kernel keeps no attributes.
+ *
  * Law
  *   N1  Before the answer of a mute change every older answer that carries attributes of the inode,
  *       and may not have been taken in, is made void by FUSE_NOTIFY_INVAL_INODE, which raises the
@@ -69,7 +71,7 @@ static void renamed(struct call *call)
 void change_tell(struct call *call)
 {
     const struct fs_op *op = &call->request.op;
-    if (call->request.err != OK)
+    if (call->request.err != OK || call->mount->options.shared)
         return;
     switch (op->code) {
     case FS_UNLINK:
@@ -101,6 +103,7 @@ void change_accessed(struct call *call)
 {
     const struct fs_op *op = &call->request.op;
     bool accessed = (op->flags & FS_READ_ATIME) && call->request.result.attr.atime == op->now;
+    accessed = accessed && !call->mount->options.shared;
     if (accessed && agent_changed(call->mount->agent, op->ino, call->who))
         wire_attributes_changed_later(call);
     else
@@ -109,6 +112,8 @@ void change_accessed(struct call *call)
 
 double change_keep(struct call *call, const struct fs_attr *attr)
 {
+    if (call->mount->options.shared)
+        return 0;
     bool settled = agent_told(call->mount->agent, attr, call->who);
     return settled && call->request.op.code != FS_LINK ? FOREVER_S : 0;
 }

@@ -44,6 +44,7 @@
 #define READAHEAD_KB    1024u
 #define BACKGROUND      128u /* requests of read-ahead and write-back at once */
 #define UNMOUNT_MOST_MS 10000u
+#define CALLS_MOST_MS   2000u /* what is under way when the kernel has let go */
 
 static void sever(struct mount *mount);
 static void try_free(struct mount *mount);
@@ -202,22 +203,16 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
                     FUSE_CAP_NO_OPENDIR_SUPPORT | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_POSIX_ACL |
                     FUSE_CAP_CACHE_SYMLINKS | FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
                     FUSE_CAP_DONT_MASK;
-    if (!mount->options.no_writeback)
+    if (mount->options.shared)
+        want = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+               FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK | FUSE_CAP_AUTO_INVAL_DATA;
+    else if (!mount->options.no_writeback)
         want |= FUSE_CAP_WRITEBACK_CACHE;
     conn->want = conn->capable & want;
     conn->max_write = FS_IO_MAX;
     conn->max_background = BACKGROUND;
     conn->congestion_threshold = BACKGROUND / 4 * 3;
     conn->time_gran = 1;
-}
-
-/* The kernel then does without opening, and keeps what it holds of files and directories. libfuse
- * itself would answer that it is done, which makes the kernel drop it. */
-static void op_no_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-    (void)ino;
-    (void)fi;
-    fuse_reply_err(req, ENOSYS);
 }
 
 /* No create and flush: the kernel does without them too. No locks: its own are enough. */
@@ -240,8 +235,8 @@ const struct fuse_lowlevel_ops mount_ops = {
     .write = op_write,
     .fsync = op_fsync,
     .fsyncdir = op_fsync,
-    .open = op_no_open,
-    .opendir = op_no_open,
+    .open = op_open,
+    .opendir = op_opendir,
     .readdir = op_readdir,
     .readdirplus = op_readdirplus,
     .statfs = op_statfs,
@@ -286,8 +281,8 @@ static struct fuse_session *new_session(const struct mount_options *options, str
 {
     char text[512];
     bool root = geteuid() == 0;
-    snprintf(text, sizeof text, "fsname=%s,subtype=pactfs,default_permissions%s%s",
-             options->fsname ? options->fsname : "pactfs",
+    snprintf(text, sizeof text, "fsname=%s,subtype=pactfs,default_permissions%s%s%s",
+             options->fsname ? options->fsname : "pactfs", options->shared ? ",noatime" : "",
              options->allow_other ? ",allow_other" : "", root ? ",dev,suid" : "");
     char *argv[] = {(char *)"pactfs", (char *)"-o", text, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, argv);
@@ -414,6 +409,20 @@ static void replace_descriptor(int fd)
     close(ends[1]);
 }
 
+static void calls_late(uv_timer_t *timer)
+{
+    struct mount *mount = timer->data;
+    if (mount->calls && mount->options.give_up)
+        mount->options.give_up(mount->options.ctx);
+}
+
+/* Nobody waits for their answers any more. */
+static void await_calls(struct mount *mount)
+{
+    if (mount->calls)
+        uv_timer_start(&mount->deadline, calls_late, CALLS_MOST_MS, 0);
+}
+
 static void sever(struct mount *mount)
 {
     if (mount->severed)
@@ -424,6 +433,7 @@ static void sever(struct mount *mount)
     replace_descriptor(fuse_session_fd(mount->mounter));
     agent_on_ready(mount->agent, NULL, NULL);
     agent_forget_all(mount->agent);
+    await_calls(mount);
     try_free(mount);
 }
 
@@ -467,23 +477,40 @@ static void try_free(struct mount *mount)
     awake_close(&mount->awake, handle_closed);
 }
 
-/* On a worker: the loop goes on answering what this makes the kernel ask. */
-static void unmount_work(uv_work_t *work)
+/* Programs that keep it busy may have dirty pages. False: it is not ours. */
+static bool write_back(const struct mount *mount)
 {
-    struct mount *mount = work->data;
     struct stat st;
     int fd = open(mount->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     bool ours = fd >= 0 && fstat(fd, &st) == 0 && major(st.st_dev) == mount->major &&
                 minor(st.st_dev) == mount->minor;
     if (ours)
-        syncfs(fd); /* programs that keep it busy may have dirty pages */
+        syncfs(fd);
     if (fd >= 0)
         close(fd);
-    if (!ours)
+    return ours;
+}
+
+/* The same, asking nobody who may be out of reach. */
+static bool is_ours(const struct mount *mount)
+{
+    uint32_t major, minor;
+    return point_device(mount->dir, &major, &minor) && major == mount->major &&
+           minor == mount->minor;
+}
+
+/* On a worker: the loop goes on answering what this makes the kernel ask. */
+static void unmount_work(uv_work_t *work)
+{
+    struct mount *mount = work->data;
+    bool shared = mount->options.shared;
+    if (!(shared ? is_ours(mount) : write_back(mount)))
         return;
     mount->work_error = point_unmount(mount->dir, false);
     if (mount->work_error == EBUSY) {
         mount->how.was_busy = true;
+        if (shared)
+            write_back(mount);
         mount->work_error = point_unmount(mount->dir, true);
     }
 }
@@ -506,6 +533,7 @@ static void unmount_done(uv_work_t *work, int status)
         mount->env->ops->log(mount->env, line);
     }
     sever(mount);
+    await_calls(mount); /* should it have been severed before */
     try_free(mount);
 }
 

@@ -3,10 +3,14 @@
  * mount.h: one FUSE mount of one volume, driven by the event loop.
  *
  * The kernel's requests are read from /dev/fuse on the loop and go to the agent; answers go back
- * from the loop, at once or when the agent has them. This mount is the only client of its volume in
- * this kernel, so the kernel may cache names, attributes and data for as long as it likes:
- * everything that changes them goes through it. Answers that a change overtakes are the
- * one thing it has to be told of: see change.c.
+ * from the loop, at once or when the agent has them.
+ *
+ * A mount that is not `shared` is the only client of its volume, so the kernel may cache names,
+ * attributes and data for as long as it likes: everything that changes them goes through it.
+ * Answers that a change overtakes are the one thing it has to be told of: see change.c.
+ *
+ * In a `shared` one other machines change the volume too, so the kernel keeps nothing: see shared.c
+ * for what programs may rely on.
  */
 #ifndef PACTFS_IO_FUSE_MOUNT_H
 #define PACTFS_IO_FUSE_MOUNT_H
@@ -20,6 +24,8 @@ struct mount_options {
     const char *fsname;    /* shown by mount(8) and df(1); NULL: "pactfs" */
     bool allow_other;      /* users other than the one who mounts; root only, unless /etc/fuse.conf
                               allows it */
+    bool through_pages;    /* shared: as on kernels before 6.6, see shared.c; for tests */
+    bool shared;           /* other machines change the volume too */
     bool no_writeback;     /* every write(2) waits for this process: slower, for debugging */
     uint32_t readahead_kb; /* 0: 1024. Root only, others get the kernel's default */
     uint32_t spin_us;      /* after a request, look for the next one this long before sleeping;
@@ -29,6 +35,9 @@ struct mount_options {
     void (*on_unmounted)(void *ctx);
     /* For statfs(2): the size of the disk under the volume and what is left of it. NULL: zero. */
     void (*space)(void *ctx, struct env_space *out);
+    /* The kernel has let go, and nobody waits any more for what is still under way: it has to end.
+     * NULL: it will anyway. */
+    void (*give_up)(void *ctx);
     void *ctx;
 };
 

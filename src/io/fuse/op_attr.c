@@ -17,7 +17,7 @@ static int64_t from_timespec(struct timespec t)
 
 static void reply_lookup(struct call *call)
 {
-    if (call->request.err != ERR_NOENT) {
+    if (call->request.err != ERR_NOENT || call->mount->options.shared) {
         reply_entry(call);
         return;
     }

@@ -30,7 +30,8 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
     op->length = size < FS_IO_MAX ? size : FS_IO_MAX;
     /* Of a file that is only open for writing, the kernel reads what surrounds a write: nobody has
      * accessed it. */
-    if (!(fi->flags & O_NOATIME) && (fi->flags & O_ACCMODE) != O_WRONLY)
+    if (!(fi->flags & O_NOATIME) && (fi->flags & O_ACCMODE) != O_WRONLY &&
+        !call->mount->options.shared)
         op->flags = FS_READ_ATIME;
     call->request.into = call->buffer->data + BUFFER_HEADER;
     call_run(call, reply_data);
@@ -48,7 +49,8 @@ static void reply_count(struct call *call)
 static void reply_written(struct call *call)
 {
     const struct fs_attr *attr = &call->request.result.attr;
-    if (call->request.err == OK && agent_has_news(call->mount->agent, attr))
+    if (call->request.err == OK && !call->mount->options.shared &&
+        agent_has_news(call->mount->agent, attr))
         wire_attributes_changed(call->mount, attr->ino);
     reply_count(call);
 }
@@ -65,7 +67,9 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
     op->length = size;
     if (pool_in_use(mount->pool) < BUFFERS_LENT)
         op->owner = &call->buffer->shared;
-    if (fi->writepage)
+    if (mount->options.shared)
+        op->flags |= shared_write_flags(fi);
+    else if (fi->writepage)
         op->flags |= FS_WRITE_CACHED;
     op->cred.cap_fsetid =
         mount->kill_priv ? !(in->write_flags & FUSE_WRITE_KILL_SUIDGID) : op->cred.uid == 0;
@@ -114,7 +118,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
     struct call *call = call_new(req, FS_SEEK, ino);
     call->request.op.offset = (uint64_t)offset;
     call->request.op.flags = (uint32_t)whence;
-    if (call->mount->options.no_writeback)
+    if (call->mount->options.no_writeback || call->mount->options.shared)
         flushed(call);
     else
         wire_write_back(call, flushed);

@@ -34,7 +34,7 @@ static size_t add_plus(struct call *call, const struct fs_entry *entry, char *at
 {
     char name[FS_NAME_MAX + 1];
     struct fuse_entry_param e;
-    entry_param(&entry->attr, &e);
+    entry_param(call->mount, &entry->attr, &e);
     e.attr_timeout = keep;
     if (is_dots(entry->name))
         e.ino = 0;
@@ -46,7 +46,7 @@ static size_t add_plus(struct call *call, const struct fs_entry *entry, char *at
 static size_t add_known(struct call *call, const struct fs_entry *entry, char *at, size_t room)
 {
     if (is_dots(entry->name))
-        return add_plus(call, entry, at, room, FOREVER_S);
+        return add_plus(call, entry, at, room, shared_or(call->mount, FOREVER_S));
     agent_ref(call->mount->agent, entry->attr.ino);
     size_t took = add_plus(call, entry, at, room, change_keep(call, &entry->attr));
     if (took > room)

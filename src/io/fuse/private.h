@@ -64,6 +64,7 @@ struct mount {
     uint32_t handles;    /* not yet closed */
     uint64_t spin_until; /* nanoseconds, uv_hrtime */
     bool polling, spinning, paused, started;
+    bool direct;    /* shared: reads and writes of files go past the kernel's pages */
     bool kill_priv; /* the kernel leaves the clearing of set-id bits to us, and says when */
     bool severed;   /* nothing is read or answered any more */
     bool closing, unmounting, told, freeing;
@@ -97,7 +98,7 @@ bool reply_failed(struct call *call);
 
 void attr_to_stat(const struct fs_attr *attr, struct stat *st);
 void attr_to_wire(const struct fs_attr *attr, struct fuse_attr *out);
-void entry_param(const struct fs_attr *attr, struct fuse_entry_param *e);
+void entry_param(const struct mount *mount, const struct fs_attr *attr, struct fuse_entry_param *e);
 
 /* --- change.c --- */
 
@@ -110,6 +111,19 @@ void change_accessed(struct call *call);
 double change_keep(struct call *call, const struct fs_attr *attr);
 /* When a request has come. */
 void change_heard(struct mount *mount, const struct fuse_in_header *in);
+
+/* --- shared.c --- */
+
+/* For how long the kernel may keep what it is told, in seconds. */
+double shared_or(const struct mount *mount, double seconds);
+/* Adds to the answer to FUSE_INIT. */
+void shared_init(struct mount *mount, const struct fuse_init_in *in, struct fuse_init_out *out);
+/* FOPEN_* of a file that is opened. */
+uint32_t shared_open_flags(const struct mount *mount);
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+/* The flags of a write. */
+uint32_t shared_write_flags(const struct fuse_file_info *fi);
 
 /* --- mount.c --- */
 

@@ -74,8 +74,8 @@ static void reply_tmpfile(struct call *call)
 {
     struct mount *mount = call->mount;
     struct wire_created out = {
-        .entry = {.entry_valid = (uint64_t)FOREVER_S},
-        .open = {.open_flags = FOPEN_KEEP_CACHE},
+        .entry = {.entry_valid = (uint64_t)shared_or(mount, FOREVER_S)},
+        .open = {.open_flags = shared_open_flags(mount)},
     };
     uint64_t ino = call->request.result.attr.ino;
     bool made = call->request.err == OK;
@@ -238,6 +238,8 @@ static void complete_init(struct mount *mount, struct fuse_init_out *out)
         out->flags &= ~(uint32_t)FUSE_HANDLE_KILLPRIV;
         mount->kill_priv = true;
     }
+    if (mount->options.shared)
+        shared_init(mount, in, out);
     mount->started = true;
 }
 
