@@ -94,6 +94,9 @@ void conn_end(struct conn *conn)
 /* The other end shall read why before the socket closes: unread bytes would reset it. */
 static void linger(struct conn *conn)
 {
+    peers_ended(conn); /* it is nobody's any more */
+    conn->dialled = 0;
+    outbox_clear(&conn->plain);
     if (!seal_push(conn) || shutdown(conn->fd, SHUT_WR) != 0) {
         conn_end(conn);
         return;
