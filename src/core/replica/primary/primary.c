@@ -211,7 +211,7 @@ static void tick(struct env_timer *timer)
         lease_tick(p);
         stream_pump_all(p);
         serve_release(p);
-        session_tick(p);
+        sessions_tick(p);
         orphans_tick(p);
         break;
     case PART_CANDIDATE:
@@ -273,7 +273,7 @@ static void deliver_agent(struct primary *p, uint32_t from, const struct message
         session_open(p, from, m);
         break;
     case MESSAGE_CLOSE:
-        session_close(p, m->session);
+        session_end(p, m->session);
         break;
     case MESSAGE_RENEW:
         session_renew(p, from, m);

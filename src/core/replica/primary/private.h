@@ -382,11 +382,11 @@ void mend_free(struct primary *p);
 RB_PROTOTYPE(sessions, session, link, session_order)
 struct session *session_find(struct primary *p, uint64_t id);
 void session_open(struct primary *p, uint32_t from, const struct message *message);
-void session_close(struct primary *p, uint64_t id);
+void session_end(struct primary *p, uint64_t id);
 void session_renew(struct primary *p, uint32_t from, const struct message *message);
 void session_load_all(struct primary *p); /* those that the store knows */
 void session_forget_all(struct primary *p);
-void session_tick(struct primary *p);
+void sessions_tick(struct primary *p);
 struct slot *session_slot(struct session *session, uint32_t slot); /* NULL: too many */
 struct object_key session_key(uint64_t id, uint64_t slot);
 

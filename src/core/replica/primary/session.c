@@ -175,7 +175,7 @@ static bool doom(void *ctx, const struct object_key *key, const struct object_ve
     return doomed->count < sizeof doomed->writes / sizeof *doomed->writes;
 }
 
-void session_close(struct primary *p, uint64_t id)
+void session_end(struct primary *p, uint64_t id)
 {
     struct session *session = session_find(p, id);
     struct doomed doomed = {.count = 0};
@@ -211,7 +211,7 @@ void session_renew(struct primary *p, uint32_t from, const struct message *m)
     send_message(p, from, &answer);
 }
 
-void session_tick(struct primary *p)
+void sessions_tick(struct primary *p)
 {
     struct session *session, *next;
     uint64_t now = now_ns(p);
@@ -221,7 +221,7 @@ void session_tick(struct primary *p)
         next = RB_NEXT(sessions, &p->sessions, session);
         if (now - session->heard > p->timing.session) {
             MARK(session_expired);
-            session_close(p, session->id);
+            session_end(p, session->id);
             return; /* one a tick: it is a commit */
         }
     }
