@@ -99,13 +99,13 @@ static void reclaim(struct primary *p)
         uint64_t ino = o->inos[o->next++];
         if (!ino)
             continue;
-        struct call *call = call_new(p);
+        struct call *call = call_take(p);
         call->request.op.code = FS_RECLAIM;
         call->request.op.ino = ino;
         call->request.op.cred.checked = true;
         call->finished = reclaimed;
         call->dropped = true;
-        call_run(call);
+        call_execute(call);
         started++;
     }
     if (o->next == o->count)

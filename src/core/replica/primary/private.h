@@ -395,8 +395,8 @@ void serve_request(struct primary *p, uint32_t from, const struct message *messa
 void serve_moved(struct primary *p, uint32_t to, const struct message *about);
 void serve_release(struct primary *p);  /* those whose need is met are answered */
 void serve_drop_all(struct primary *p); /* another will be the primary */
-struct call *call_new(struct primary *p);
-void call_run(struct call *call);
+struct call *call_take(struct primary *p);
+void call_execute(struct call *call);
 void call_wait(struct call *call, struct stamp need); /* then it is answered */
 void call_free(struct call *call);
 void serve_free(struct primary *p);

@@ -16,7 +16,7 @@
 
 /* --- calls --- */
 
-struct call *call_new(struct primary *p)
+struct call *call_take(struct primary *p)
 {
     struct call *call = p->free_calls;
     if (call) {
@@ -313,7 +313,7 @@ static enum before asked_before(struct primary *p, struct session *session, uint
         return BEFORE_UNDER_WAY;
     if (!kept.present || MUTANT(reply_not_looked_up))
         return BEFORE_NEVER;
-    struct call *call = call_new(p);
+    struct call *call = call_take(p);
     uint64_t serial = 0;
     struct stamp stamp = kept.stamp;
     if (wire_kept_reply(kept.value, &call->reply, &serial, &call->request.err,
@@ -484,7 +484,7 @@ static void execution_done(struct request *request)
     executed((struct call *)(void *)request);
 }
 
-void call_run(struct call *call)
+void call_execute(struct call *call)
 {
     struct primary *p = call->primary;
     struct request *request = &call->request;
@@ -500,7 +500,7 @@ void call_run(struct call *call)
 
 static void serve_near(struct primary *p, uint32_t from, const struct message *m)
 {
-    struct call *call = call_new(p);
+    struct call *call = call_take(p);
     call->near = true;
     call->need = m->last;
     call->session = m->session;
@@ -517,7 +517,7 @@ static void serve_near(struct primary *p, uint32_t from, const struct message *m
         call_free(call);
         return;
     }
-    call_run(call);
+    call_execute(call);
 }
 
 void serve_request(struct primary *p, uint32_t from, const struct message *m)
@@ -557,7 +557,7 @@ void serve_request(struct primary *p, uint32_t from, const struct message *m)
     if (change && (!store_has_room(p->store) || !stream_has_room(p)))
         return; /* it comes again */
     struct slot *slot = session_slot(session, m->slot);
-    struct call *call = call_new(p);
+    struct call *call = call_take(p);
     call->session = m->session;
     call->serial = m->serial;
     call->slot = m->slot;
@@ -571,5 +571,5 @@ void serve_request(struct primary *p, uint32_t from, const struct message *m)
     make_room(call);
     if (makes_inode(m->op.code))
         call->request.op.new_ino = replica_new_ino(p->replica);
-    call_run(call);
+    call_execute(call);
 }

@@ -153,7 +153,7 @@ void session_open(struct primary *p, uint32_t from, const struct message *m)
     }
     struct session *session = session_add(p, id);
     session->from = from;
-    struct call *call = call_new(p);
+    struct call *call = call_take(p);
     call->session = id;
     call->serial = m->serial;
     call->from = from;
