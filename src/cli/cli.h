@@ -6,7 +6,7 @@
  *   0  done
  *   1  it could not be done; stderr has a sentence with what is wrong and what to do
  *   2  the command line is not understood
- *   3  nothing is running for that home (status, umount, mount, sync, clean)
+ *   3  nothing is running for that home, or mounted there (status, umount, mount, sync, clean)
  *   4  scrub found damage
  *   5  a history breaks a promise (check, sim)
  *   6  check could not decide
@@ -51,16 +51,18 @@ struct arguments {
 };
 
 struct command {
-    const char *name, *synopsis, *summary, *text;
+    const char *name, *synopsis;
+    const char *summary; /* NULL: for other commands, and not listed */
+    const char *text;
     const struct option *options; /* that it takes, ended by one without a name; all take --help */
     unsigned least_words, most_words;
     int (*run)(const struct arguments *arguments);
 };
 
-/* help.c: all commands, ended by one without a name. */
+/* commands.c: all of them, ended by one without a name. */
 extern const struct command commands[];
 const struct command *find_command(const char *name);
-void print_help(const struct command *command); /* NULL: of the whole */
+void print_help(const struct command *command); /* help.c; NULL: of the whole */
 
 /* arguments.c: EXIT_DONE, or EXIT_USAGE after saying what is wrong. */
 int parse_arguments(const struct command *command, int argc, char **argv,
@@ -86,12 +88,24 @@ void print_wrapped(const char *indent, const char *sentence);    /* at 80 column
 void print_json(json_t *json);                                   /* consumes it */
 const char *print_bytes(uint64_t bytes, char *buf, size_t size); /* "3.2 GiB"; returns buf */
 
+/* table.c: aligned columns. Cells in the order of reading, then table_print, which empties it. */
+#define TABLE_COLUMNS 10u
+struct table {
+    unsigned columns;
+    const char *indent;
+    char **cells;
+    unsigned count, room;
+};
+__attribute__((format(printf, 2, 3))) void table_cell(struct table *table, const char *format, ...);
+void table_print(struct table *table, const char *const *heads);
+
 /* "64M", "1G" or MiB as a number, 8 MiB to 1 TiB; 0 for NULL. False after saying what is wrong. */
 bool parse_cache(const char *word, uint64_t *bytes);
 
 /* places.c: both give absolute paths without symbolic links as far as they exist. */
 enum err resolve_path(const char *path, char out[HOME_PATH_MAX], struct store_error *error);
-/* `word`, or the user's data directory: $XDG_DATA_HOME/pactfs, ~/.local/share/pactfs. */
+/* `word`, or $PACTFS_HOME, or the user's data directory: $XDG_DATA_HOME/pactfs,
+ * ~/.local/share/pactfs. */
 enum err resolve_home(const char *word, char out[HOME_PATH_MAX], struct store_error *error);
 /* Makes the directories above the default home. */
 void make_default_parents(const char *home);
@@ -122,6 +136,14 @@ bool answer_ok(const json_t *answer);
 /* Says the answer's error (or that there was none) and returns EXIT_FAILED. */
 int complain_answer(const json_t *answer);
 
+/* start.c: starts `pactfs WORDS...` in the background, with --ready-fd N behind the first word, and
+ * waits for its one line, or NULL when it died without. When the line is not "ok", the process has
+ * ended. `pid` may be NULL. */
+json_t *start_background(const char *const *words, int timeout_ms, pid_t *pid);
+
+/* A descriptor handed down by start_background, or -1: anything else is refused. */
+int ready_descriptor(const char *text);
+
 /* The commands. */
 int command_up(const struct arguments *arguments);
 int command_serve(const struct arguments *arguments);
@@ -135,6 +157,19 @@ int command_store(const struct arguments *arguments); /* sync, checkpoint, clean
 int command_sim(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_record(const struct arguments *arguments);
+int mount_local(const struct arguments *arguments);
+int umount_local(const struct arguments *arguments);
+/* Is this the home of one volume on this machine? */
+bool is_volume_home(const char *word);
+int command_init(const struct arguments *arguments);
+int command_join(const struct arguments *arguments);
+int command_invite(const struct arguments *arguments);
+int command_nodes(const struct arguments *arguments);
+int command_leave(const struct arguments *arguments);
+int command_certificates(const struct arguments *arguments);
+int command_volume(const struct arguments *arguments);
+int command_agent(const struct arguments *arguments);
+int command_demo(const struct arguments *arguments);
 int command_help(const struct arguments *arguments);
 
 #define ANSWER_MS 20000 /* a node that runs answers a question within this time */

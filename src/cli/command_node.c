@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * command_node.c: down, mount, umount, sync, checkpoint, clean: one request to a running node each.
+ * command_node.c: down, mount, umount, sync, checkpoint, clean: one request to a running node each,
+ * the last five of a home with one volume.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -68,7 +69,7 @@ int command_down(const struct arguments *arguments)
     return code;
 }
 
-int command_mount(const struct arguments *arguments)
+int mount_local(const struct arguments *arguments)
 {
     char home[HOME_PATH_MAX], dir[HOME_PATH_MAX];
     struct store_error error = {""};
@@ -101,7 +102,7 @@ int command_mount(const struct arguments *arguments)
     return code;
 }
 
-int command_umount(const struct arguments *arguments)
+int umount_local(const struct arguments *arguments)
 {
     char home[HOME_PATH_MAX];
     struct client client;

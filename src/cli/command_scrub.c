@@ -4,10 +4,11 @@
  * read-only.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/cell_status.h"
 #include "node/offline.h"
 
 #define SILENCE_MS 120000 /* a scrub that says nothing for so long is stuck */
@@ -131,6 +132,13 @@ int command_scrub(const struct arguments *arguments)
     char home[HOME_PATH_MAX];
     struct store_error error = {""};
     struct client client;
+    bool wrong;
+    struct cell_home *cell = cell_meant(arguments, &wrong);
+    if (cell || wrong) {
+        int code = wrong ? EXIT_FAILED : cell_scrub(arguments, cell, arguments->words[0]);
+        free(cell);
+        return code;
+    }
     if (resolve_home(arguments->words[0], home, &error) != OK)
         return complain("%s", error.text);
     struct report report = {.json = option_given(arguments, "--json"),

@@ -3,9 +3,10 @@
  * command_status.c: status and explain, of a running volume and of one at rest.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/cell_status.h"
 
 static uint64_t number(const json_t *object, const char *name)
 {
@@ -70,15 +71,26 @@ static int status_at_rest(const struct arguments *arguments, const char *home, e
     return EXIT_STOPPED;
 }
 
+static int status_of_cell(const struct arguments *arguments, const char *word)
+{
+    struct cell_home *home = cell_home_find(arguments, word);
+    int code = home ? cell_status(arguments, home) : EXIT_FAILED;
+    free(home);
+    return code;
+}
+
 int command_status(const struct arguments *arguments)
 {
     char home[HOME_PATH_MAX];
+    const char *word =
+        arguments->words[0] ? arguments->words[0] : option_value(arguments, "--home");
     struct store_error error = {""};
     struct client client;
     enum home_kind kind;
-    if (resolve_home(arguments->words[0], home, &error) != OK ||
-        home_inspect(home, &kind, &error) != OK)
+    if (resolve_home(word, home, &error) != OK || home_inspect(home, &kind, &error) != OK)
         return complain("%s", error.text);
+    if (kind == HOME_CELL)
+        return status_of_cell(arguments, word);
     if (!client_open(&client, home))
         return status_at_rest(arguments, home, kind);
     json_t *status = client_ask(&client, "status", ANSWER_MS);
@@ -142,23 +154,35 @@ static void print_topics(const json_t *answer)
     }
 }
 
-int command_explain(const struct arguments *arguments)
+/* Of the one volume of a home. */
+static int explain_home(const char *word, json_t **answer)
 {
     char home[HOME_PATH_MAX];
     struct store_error error = {""};
     struct client client;
     enum home_kind kind;
+    if (resolve_home(word, home, &error) != OK || home_inspect(home, &kind, &error) != OK)
+        return complain("%s", error.text);
+    if (!client_open(&client, home))
+        return explain_at_rest(home, kind, answer);
+    *answer = client_ask(&client, "explain", ANSWER_MS);
+    client_close(&client);
+    return EXIT_DONE;
+}
+
+int command_explain(const struct arguments *arguments)
+{
     json_t *answer = NULL;
     int code = EXIT_DONE;
-    if (resolve_home(arguments->words[0], home, &error) != OK ||
-        home_inspect(home, &kind, &error) != OK)
-        return complain("%s", error.text);
-    if (client_open(&client, home)) {
-        answer = client_ask(&client, "explain", ANSWER_MS);
-        client_close(&client);
-    } else {
-        code = explain_at_rest(home, kind, &answer);
-    }
+    bool wrong;
+    struct cell_home *cell = cell_meant(arguments, &wrong);
+    if (wrong)
+        return EXIT_FAILED;
+    if (cell)
+        answer = cell_explain(cell, arguments->words[0]);
+    else
+        code = explain_home(arguments->words[0], &answer);
+    free(cell);
     if (code == EXIT_DONE && !answer_ok(answer))
         code = complain_answer(answer);
     else if (code == EXIT_DONE && option_given(arguments, "--json"))

@@ -14,8 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/cli.h"
+#include "cli/cell_client.h"
 #include "io/fuse/mount.h"
+#include "node/cell/cell.h"
 #include "node/node.h"
 
 #define READY_MS (10 * 60 * 1000) /* a store that was badly damaged may rebuild its index */
@@ -127,49 +128,23 @@ static int join_running(struct up *up, struct client *client)
     return code;
 }
 
-_Noreturn static void become_node(const struct up *up, int ready_fd)
-{
-    char fd[16];
-    snprintf(fd, sizeof fd, "%d", ready_fd);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || setsid() < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        dup2(null, STDERR_FILENO) < 0 || chdir("/") != 0)
-        _exit(1);
-    fcntl(ready_fd, F_SETFD, 0);
-    const char *argv[13] = {"pactfs", "serve", "--ready-fd", fd, "--mount", up->mount};
-    unsigned count = 6;
-    if (option_given(up->arguments, "--allow-other"))
-        argv[count++] = "--allow-other";
-    if (option_given(up->arguments, "--rebuild-index"))
-        argv[count++] = "--rebuild-index";
-    const char *cache = option_value(up->arguments, "--cache");
-    if (cache) {
-        argv[count++] = "--cache";
-        argv[count++] = cache;
-    }
-    argv[count++] = "--";
-    argv[count] = up->home;
-    execv("/proc/self/exe", (char *const *)(uintptr_t)argv);
-    _exit(1);
-}
-
 /* Starts the node; its one line, or NULL when it died without. */
 static json_t *start_node(const struct up *up)
 {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return NULL;
-    fflush(stdout);
-    pid_t child = fork();
-    if (child == 0)
-        become_node(up, ends[1]);
-    close(ends[1]);
-    struct client pipe = {.fd = ends[0]};
-    json_t *answer = child < 0 ? NULL : client_read(&pipe, READY_MS);
-    if (!answer_ok(answer) && child > 0)
-        waitpid(child, NULL, 0); /* it ends by itself: nothing is left when up returns */
-    client_close(&pipe);
-    return answer;
+    const char *words[12] = {"serve", "--mount", up->mount};
+    const char *cache = option_value(up->arguments, "--cache");
+    unsigned count = 3;
+    if (option_given(up->arguments, "--allow-other"))
+        words[count++] = "--allow-other";
+    if (option_given(up->arguments, "--rebuild-index"))
+        words[count++] = "--rebuild-index";
+    if (cache) {
+        words[count++] = "--cache";
+        words[count++] = cache;
+    }
+    words[count++] = "--";
+    words[count++] = up->home;
+    return start_background(words, READY_MS, NULL);
 }
 
 static int start_new(struct up *up)
@@ -201,6 +176,22 @@ static int start_new(struct up *up)
     return code;
 }
 
+/* The node of a cell home; what it has is mounted by `pactfs mount`. */
+static int up_cell(const struct up *up)
+{
+    struct client client;
+    if (option_value(up->arguments, "--mount"))
+        return complain("the home %s is of a cell: its node is started without --mount, and a "
+                        "volume mounted with pactfs mount VOLUME DIR",
+                        up->home);
+    if (client_open(&client, up->home)) {
+        client_close(&client);
+        printf("the node runs already\n");
+        return EXIT_DONE;
+    }
+    return cell_start(up->home, option_given(up->arguments, "--json"));
+}
+
 int command_up(const struct arguments *arguments)
 {
     struct store_error error = {""};
@@ -217,6 +208,8 @@ int command_up(const struct arguments *arguments)
         home_inspect(up.home, &kind, &error) != OK ||
         home_contract(up.home, &contract, &error) != OK)
         return complain("%s", error.text);
+    if (kind == HOME_CELL)
+        return up_cell(&up);
     if (!arguments->words[0])
         make_default_parents(up.home);
     if (!client_open(&client, up.home))
@@ -232,13 +225,25 @@ int command_up(const struct arguments *arguments)
     return code;
 }
 
-/* A descriptor handed down by `up`; anything else is refused. */
-static int ready_descriptor(const char *text)
+int ready_descriptor(const char *text)
 {
     char *end;
     long fd = strtol(text, &end, 10);
     return *end == 0 && fd > STDERR_FILENO && fd < 1024 && fcntl((int)fd, F_GETFD) >= 0 ? (int)fd
                                                                                         : -1;
+}
+
+static int serve_cell(const struct arguments *arguments, const struct node_options *options)
+{
+    struct cell_options cell = {.home = options->home,
+                                .ready_fd = options->ready_fd,
+                                .background = options->background,
+                                .cache = options->cache};
+    if (option_given(arguments, "--mount") || options->allow_other || options->rebuild_index)
+        return complain("the home %s is of a cell: --mount, --allow-other and --rebuild-index are "
+                        "for the home of one volume",
+                        options->home);
+    return cell_run(&cell);
 }
 
 int command_serve(const struct arguments *arguments)
@@ -260,6 +265,8 @@ int command_serve(const struct arguments *arguments)
     if (resolve_home(arguments->words[0], home, &error) != OK ||
         (where && resolve_path(where, mount, &error) != OK))
         return complain("%s", error.text);
+    if (cell_file_there(home))
+        return serve_cell(arguments, &options);
     bool made = false;
     if (where) {
         options.mount = mount;

@@ -8,14 +8,15 @@
 #include "cli/cli.h"
 #include "core/contract/nearest.h"
 
-#define COMMANDS_MAX 32u
+#define COMMANDS_MAX 48u
 
 static int unknown_command(const char *name)
 {
     const char *names[COMMANDS_MAX + 1];
     unsigned count = 0;
     for (const struct command *c = commands; c->name && count < COMMANDS_MAX; c++)
-        names[count++] = c->name;
+        if (c->summary)
+            names[count++] = c->name;
     names[count] = NULL;
     const char *near = nearest_word(name, names);
     if (near)

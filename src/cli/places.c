@@ -75,7 +75,9 @@ enum err resolve_home(const char *word, char out[HOME_PATH_MAX], struct store_er
 {
     char path[HOME_PATH_MAX];
     const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    if (word)
+    if (!word)
+        word = getenv("PACTFS_HOME");
+    if (word && *word)
         return resolve_path(word, out, error);
     if (data && data[0] == '/')
         snprintf(path, sizeof path, "%s/pactfs", data);
