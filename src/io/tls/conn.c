@@ -63,6 +63,8 @@ static void count_part(struct conn *conn)
     }
     if (held > 0 && conn->part_counted == 0)
         conn->part_ms = transport_now(t);
+    if (held == 0 && t->favoured == conn)
+        t->favoured = NULL;
     t->parts = t->parts - conn->part_counted + held;
     conn->part_counted = held;
 }
@@ -117,11 +119,19 @@ static void linger_on(struct conn *conn)
 
 /* --- what it waits for --- */
 
+/* When guests' messages have taken all memory half-way, one of them may take more, so that there is
+ * progress; it has to make haste (turn.c). */
 static bool memory_for_more(struct conn *conn)
 {
     struct transport *t = conn->transport;
     size_t more = frames_wants(&conn->in);
     if (more == 0 || t->parts + more <= GUESTS_PARTS)
+        return true;
+    if (!t->favoured) {
+        t->favoured = conn;
+        t->favoured_ms = transport_now(t);
+    }
+    if (t->favoured == conn)
         return true;
     t->parts_short = true;
     return false;
@@ -152,6 +162,8 @@ void conn_update(struct conn *conn)
     if (may && conn->unread)
         turn_again(conn);
     conn->unread = !may && conn->state == CONN_OPEN;
+    if (conn->unread)
+        events |= UV_DISCONNECT; /* or its end would not be noticed */
     if (events == conn->events)
         return;
     conn->events = events;
@@ -321,6 +333,7 @@ static size_t read_some(struct conn *conn)
     struct transport *t = conn->transport;
     size_t room = sizeof t->scratch, got;
     uint8_t *at = frames_place(&conn->in, &room);
+    count_part(conn);
     if (!at)
         at = t->scratch;
     ERR_clear_error();
@@ -427,6 +440,10 @@ static void on_event(uv_poll_t *poll, int status, int events)
     }
     if (events & UV_WRITABLE)
         take_room(conn);
+    if ((events & UV_DISCONNECT) && conn->state == CONN_OPEN) {
+        conn->transport->status.broken++;
+        conn_end(conn);
+    }
     if (!(events & UV_READABLE))
         return;
     if (conn->state == CONN_HANDSHAKE)

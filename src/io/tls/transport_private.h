@@ -30,6 +30,7 @@
 #define SWEEP_MS     1000u        /* while there are connections */
 #define ALIVE_S      1            /* keepalive: idle time and interval */
 #define ALIVE_MS     3000u        /* unacknowledged for so long: TCP gives up */
+#define FAVOUR_MS    3000u        /* the same, of the one that may take more than its share */
 #define READ_BUDGET  (1u << 20)   /* bytes of one connection in one turn */
 #define CIPHER_ROOM  (256u << 10) /* of encrypted bytes on their way to the socket */
 #define CIPHER_PUSH  (128u << 10) /* that are given to it at once */
@@ -121,8 +122,10 @@ struct transport {
     uint32_t count, guests, strangers;
     size_t parts;
     bool parts_short, parts_freed; /* a guest waits for memory; some has become free */
-    bool tell;                     /* of a node that it was lost */
-    struct node_place **nodes;     /* by number; NULL: nothing known */
+    struct conn *favoured;         /* takes more when there is none */
+    uint64_t favoured_ms;
+    bool tell;                 /* of a node that it was lost */
+    struct node_place **nodes; /* by number; NULL: nothing known */
     uint32_t node_room;
     struct conn *slots[TRANSPORT_PEERS]; /* guests: number = GUESTS + generation * PEERS + slot */
     uint32_t generation, next_slot;

@@ -140,14 +140,17 @@ static void too_late(struct conn *conn)
 
 static void look_at(struct conn *conn, uint64_t now)
 {
-    struct transport_status *status = &conn->transport->status;
+    struct transport *t = conn->transport;
+    struct transport_status *status = &t->status;
     bool open = conn->state == CONN_OPEN;
     if (conn->deadline_ms && now >= conn->deadline_ms) {
         too_late(conn);
     } else if (conn->sealed.bytes > 0 && now - conn->progress_ms >= STALL_MS) {
         status->broken++;
         conn_end(conn);
-    } else if (open && conn->part_counted > 0 && now - conn->part_ms >= PART_MS) {
+    } else if (open && conn->part_counted > 0 &&
+               (now - conn->part_ms >= PART_MS ||
+                (t->favoured == conn && now - t->favoured_ms >= FAVOUR_MS))) {
         status->refused_message++;
         conn_end(conn);
     } else if (open && !conn->identity.role && now - conn->opened_ms >= PART_MS) {
