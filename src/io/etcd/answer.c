@@ -122,13 +122,25 @@ static bool read_events(const struct reading *r, const json_t *events)
 
 /* --- members --- */
 
-static bool read_member(const struct reading *r, const json_t *object, struct etcd_member *out)
+static bool read_word(const json_t *value, char *out, size_t room)
 {
-    out->name = read_text(r, json_object_get(object, "name"));
-    out->peer_url = read_text(r, json_array_get(json_object_get(object, "peerURLs"), 0));
-    out->client_url = read_text(r, json_array_get(json_object_get(object, "clientURLs"), 0));
+    const char *text = json_string_value(value);
+    size_t len = text ? strlen(text) : 0;
+    if (len >= room)
+        return false;
+    memcpy(out, text ? text : "", len + 1);
+    return true;
+}
+
+static bool read_member(const json_t *object, struct etcd_member *out)
+{
+    const json_t *peer = json_array_get(json_object_get(object, "peerURLs"), 0);
+    const json_t *client = json_array_get(json_object_get(object, "clientURLs"), 0);
     out->learner = json_is_true(json_object_get(object, "isLearner"));
-    return json_is_object(object) && read_number(object, "ID", &out->id);
+    return json_is_object(object) && read_number(object, "ID", &out->id) &&
+           read_word(json_object_get(object, "name"), out->name, sizeof out->name) &&
+           read_word(peer, out->peer_url, sizeof out->peer_url) &&
+           read_word(client, out->client_url, sizeof out->client_url);
 }
 
 static bool read_members(const struct reading *r, const json_t *members, const json_t *added)
@@ -140,7 +152,7 @@ static bool read_members(const struct reading *r, const json_t *members, const j
     if (!json_is_array(members) || json_array_size(members) > ETCD_MEMBERS_MAX)
         return false;
     for (size_t i = 0; i < json_array_size(members); i++)
-        if (!read_member(r, json_array_get(members, i), &r->out->members[i]))
+        if (!read_member(json_array_get(members, i), &r->out->members[i]))
             return false;
     r->out->member_count = json_array_size(members);
     return true;

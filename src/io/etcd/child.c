@@ -49,7 +49,8 @@ struct etcd_child {
     uv_pipe_t pipe;
     uv_poll_t *poll; /* of pidfd; freed when closed */
     uv_timer_t timer;
-    char *buffer;
+    char *buffer; /* of its log: READ_BYTES, `buffered` of them in use */
+    size_t buffered;
     unsigned handles;
     bool stopping;
     void (*stopped)(void *ctx);
@@ -179,17 +180,43 @@ static void log_add(struct etcd_child *child, const char *data, size_t len)
     }
 }
 
+/* Written for each request of a client with a certificate, and says nothing. */
+static bool is_noise(const char *line, size_t len)
+{
+    static const char noise[] = "ignoring common name in gRPC-gateway proxy request";
+    return memmem(line, len, noise, sizeof noise - 1) != NULL;
+}
+
+/* Whole lines, or as much of one as there is room for. */
+static void take_lines(struct etcd_child *child)
+{
+    char *at = child->buffer, *end = child->buffer + child->buffered;
+    for (char *line_end; (line_end = memchr(at, '\n', (size_t)(end - at))); at = line_end + 1)
+        if (!is_noise(at, (size_t)(line_end - at)))
+            log_add(child, at, (size_t)(line_end - at) + 1);
+    if (at == child->buffer && child->buffered == READ_BYTES) {
+        log_add(child, at, child->buffered);
+        at = end;
+    }
+    child->buffered = (size_t)(end - at);
+    memmove(child->buffer, at, child->buffered);
+}
+
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     struct etcd_child *child = handle->data;
     (void)suggested;
-    *buf = uv_buf_init(child->buffer, READ_BYTES);
+    *buf = uv_buf_init(child->buffer + child->buffered, (unsigned)(READ_BYTES - child->buffered));
 }
 
 static void on_log(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
 {
-    if (got > 0)
-        log_add(stream->data, buf->base, (size_t)got);
+    struct etcd_child *child = stream->data;
+    (void)buf;
+    if (got <= 0)
+        return;
+    child->buffered += (size_t)got;
+    take_lines(child);
 }
 
 /* --- starting it --- */

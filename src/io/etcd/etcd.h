@@ -55,14 +55,15 @@ void registry_etcd_base(struct registry *registry, uint64_t base,
 
 struct etcd_member {
     uint64_t id;
-    const char *name; /* "": has not started yet */
-    const char *peer_url, *client_url;
+    char name[64]; /* "": has not started yet */
+    char peer_url[288], client_url[288];
     bool learner; /* gets the log, does not vote yet */
 };
 
 enum etcd_members_what {
     ETCD_MEMBERS_LIST,
-    ETCD_MEMBERS_ADD,     /* peer_url, as a learner; CONFLICT: another learner is there still */
+    ETCD_MEMBERS_ADD,     /* peer_url, as a learner; CONFLICT: another learner is there still;
+                             AGAIN: not all members have been in touch for five seconds */
     ETCD_MEMBERS_PROMOTE, /* id: from learner to voter; AGAIN: it has not caught up yet */
     ETCD_MEMBERS_REMOVE,  /* id; OK also when it is not there */
 };
@@ -73,7 +74,7 @@ struct etcd_members {
     const char *peer_url; /* must live until done */
     void (*done)(struct etcd_members *call);
     void *ctx;
-    /* out; memory is valid during done. OK, TIMEOUT, REGISTRY, or as above; error->text says why */
+    /* out. OK, TIMEOUT, REGISTRY, or as above; error->text says why */
     enum err err;
     struct store_error error;
     struct etcd_member members[ETCD_MEMBERS_MAX]; /* after it */

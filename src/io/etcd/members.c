@@ -25,6 +25,9 @@ static enum err meaning(enum etcd_members_what what, enum err err, const char *e
 {
     if (what == ETCD_MEMBERS_ADD && strstr(error, "too many learner"))
         return ERR_CONFLICT;
+    if (what == ETCD_MEMBERS_ADD &&
+        (strstr(error, "unhealthy cluster") || strstr(error, "not enough started")))
+        return ERR_AGAIN;
     if (what == ETCD_MEMBERS_PROMOTE && strstr(error, "in sync with leader"))
         return ERR_AGAIN;
     if (what == ETCD_MEMBERS_PROMOTE && strstr(error, "can only promote a learner"))

@@ -27,8 +27,8 @@
 struct registry *registry_switch_new(uv_loop_t *loop, struct registry *backend);
 /* The backend now. */
 struct registry *registry_switch_backend(const struct registry *board);
-/* Frees it, later on the loop: done(ctx) runs once. Watches must have ended; changes under way are
- * forgotten. The backend stays open. */
+/* Frees it, later on the loop: done(ctx) runs once. Watches must have ended, and growth; changes
+ * under way are forgotten. The backend stays open. */
 void registry_switch_close(struct registry *board, void (*done)(void *ctx), void *ctx);
 
 /* Growth. `board` is over the embedded registry; `etcd` was opened by registry_etcd_open and is in
@@ -47,6 +47,6 @@ struct registry_growth {
     struct store_error error;
     void *impl;
 };
-void registry_grow(struct registry_growth *growth);
+void registry_grow(struct registry_growth *growth); /* in io/etcd/grow.c */
 
 #endif
