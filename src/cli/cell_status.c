@@ -81,9 +81,10 @@ static void print_status(const json_t *status)
     print_refused(json_object_get(status, "refused"));
 }
 
-static int print_whole(const struct arguments *arguments, json_t *answer, json_t *mounts)
+static int print_whole(const struct arguments *arguments, const struct cell_home *home,
+                       json_t *answer, json_t *mounts)
 {
-    const json_t *volumes = json_object_get(answer, "volumes");
+    json_t *volumes = json_object_get(answer, "volumes");
     if (option_given(arguments, "--json")) {
         json_object_set(answer, "mounts", mounts);
         print_json(json_incref(answer));
@@ -91,10 +92,11 @@ static int print_whole(const struct arguments *arguments, json_t *answer, json_t
     }
     print_status(answer);
     print_mounts(mounts);
-    if (json_array_size(volumes))
+    if (json_array_size(volumes)) {
         putchar('\n');
-    if (json_array_size(volumes))
+        volume_name_primaries(home, volumes);
         volume_print_list(volumes);
+    }
     return EXIT_DONE;
 }
 
@@ -129,7 +131,7 @@ int cell_status(const struct arguments *arguments, const struct cell_home *home)
                            "the node of this home is not running. Start it with: pactfs up ",
                            home->path, strlen(home->path));
     }
-    int code = answer_ok(answer) ? print_whole(arguments, answer, mounts)
+    int code = answer_ok(answer) ? print_whole(arguments, home, answer, mounts)
                                  : at_rest(arguments, home, answer, mounts);
     json_decref(answer);
     json_decref(mounts);
@@ -143,8 +145,14 @@ json_t *cell_explain(const struct cell_home *home, const char *name)
     json_t *answer = cell_ask(home, cell_request("volume-show", "volume", name), CELL_ASK_MS);
     if (!answer_ok(answer))
         return answer;
+    bool deleted = answer_number(answer, "deleted") != 0;
     json_t *explained = volume_explained(answer);
     json_decref(answer);
+    if (deleted) {
+        json_decref(explained);
+        return json_pack("{s:b, s:s}", "ok", 0, "error",
+                         "the volume is deleted; pactfs volume restore brings it back.");
+    }
     return explained ? explained
                      : json_pack("{s:b, s:s}", "ok", 0, "error",
                                  "the volume's contract was written by a newer version of PactFS; "

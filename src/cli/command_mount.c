@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * command_mount.c: mount and umount, of a volume of a cell (mount VOLUME DIR) or of the one volume of a
- * home (mount DIR [HOME]).
+ * command_mount.c: mount and umount, of a volume of a cell (mount VOLUME DIR) or of the one volume
+ * of a home (mount DIR [HOME]).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -174,31 +174,13 @@ static int do_create(const struct arguments *arguments, const struct cell_home *
 
 /* --- list, show --- */
 
-/* Adds the names of the primaries' nodes. */
-static void name_primaries(const struct cell_home *home, json_t *volumes)
-{
-    json_t *nodes = cell_ask(home, cell_request("nodes", NULL, NULL), CELL_ASK_MS);
-    size_t i, j;
-    json_t *volume, *node;
-    json_array_foreach(volumes, i, volume)
-    {
-        json_t *view = json_object_get(volume, "view");
-        json_array_foreach(json_object_get(nodes, "nodes"), j, node)
-        {
-            if (answer_number(node, "number") == answer_number(view, "primary"))
-                json_object_set(view, "primary_name", json_object_get(node, "name"));
-        }
-    }
-    json_decref(nodes);
-}
-
 static int do_list(const struct arguments *arguments, const struct cell_home *home)
 {
     json_t *answer = cell_ask(home, cell_request("volume-list", NULL, NULL), CELL_ASK_MS);
     if (option_given(arguments, "--json") || !answer_ok(answer))
         return print_answer(answer);
     json_t *volumes = json_object_get(answer, "volumes");
-    name_primaries(home, volumes);
+    volume_name_primaries(home, volumes);
     if (json_array_size(volumes))
         volume_print_list(volumes);
     else

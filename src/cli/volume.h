@@ -20,6 +20,8 @@ struct explain_state volume_state(const json_t *volume, struct explain_replica *
 bool volume_whole(const json_t *volume);
 
 void volume_print(const json_t *volume);
+/* Adds the names of the primaries' nodes, as the home knows them, for volume_print_list. */
+void volume_name_primaries(const struct cell_home *home, json_t *volumes);
 void volume_print_list(const json_t *volumes);
 /* "healthy", or a few words on what is not as it should be. */
 const char *volume_health(const json_t *volume, char *buf, size_t size);

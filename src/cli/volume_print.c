@@ -166,10 +166,16 @@ void volume_print(const json_t *volume)
 {
     char health[128], a[32], b[32];
     printf("volume    %s (%s)\n", answer_text(volume, "name"), answer_text(volume, "uuid"));
+    if (answer_number(volume, "deleted"))
+        printf("deleted   it can be had back with: pactfs volume restore %s\n",
+               answer_text(volume, "name"));
     print_contract(volume);
     if (answer_text(volume, "trouble")[0])
         printf("trouble   %s\n", answer_text(volume, "trouble"));
-    printf("state     %s\n", volume_health(volume, health, sizeof health));
+    /* Only the primary says whether it serves. */
+    printf("state     %s\n", json_object_get(volume, "serves")
+                                 ? volume_health(volume, health, sizeof health)
+                                 : "its primary does NOT answer: calls wait");
     printf("view      %llu\n",
            (unsigned long long)answer_number(json_object_get(volume, "view"), "number"));
     if (json_object_get(volume, "live_bytes"))
@@ -182,6 +188,21 @@ void volume_print(const json_t *volume)
         printf("damage    %llu places; pactfs scrub has them mended\n",
                (unsigned long long)answer_number(volume, "problems"));
     print_replicas(volume);
+}
+
+void volume_name_primaries(const struct cell_home *home, json_t *volumes)
+{
+    size_t i;
+    json_t *volume;
+    json_array_foreach(volumes, i, volume)
+    {
+        json_t *view = json_object_get(volume, "view");
+        uint64_t number = answer_number(view, "primary");
+        const struct cell_place *place =
+            number ? cell_file_node(&home->file, (uint32_t)number) : NULL;
+        if (place)
+            json_object_set_new(view, "primary_name", json_string(place->name));
+    }
 }
 
 void volume_print_list(const json_t *volumes)

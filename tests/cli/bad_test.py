@@ -85,7 +85,7 @@ class Bad(volume.Case):
         with open(path, 'r+b') as file:
             data = bytearray(file.read())
             self.assertEqual(data[:2], b'\x08\x01')  # field 1, the version
-            data[1] = 2
+            data[1] = 9
             file.seek(0)
             file.write(data)
         before = volume.listing(os.path.join(self.home, 'volume'))

@@ -92,7 +92,8 @@ static int up(const struct arguments *arguments, struct demo *demo, bool there)
         code = demo_make(demo);
         if (code != EXIT_DONE) {
             demo_stop(demo);
-            demo_remove(demo);
+            if (!option_given(arguments, "--keep"))
+                demo_remove(demo);
         }
     }
     if (code == EXIT_DONE)

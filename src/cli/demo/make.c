@@ -144,31 +144,50 @@ static int make_node(struct demo *demo, unsigned node)
     return err == OK ? EXIT_DONE : cannot(&error, err);
 }
 
-static unsigned alive(const json_t *answer)
+static unsigned nodes_with(const json_t *answer, const char *what)
 {
     size_t i;
     json_t *node;
     unsigned count = 0;
     json_array_foreach(json_object_get(answer, "nodes"), i, node)
     {
-        count += json_is_true(json_object_get(node, "alive"));
+        count += json_is_true(json_object_get(node, what));
     }
     return count;
 }
 
-static int wait_for_all(const struct demo *demo)
+/* Until all nodes are `what`; how many are. */
+static unsigned wait_for(const struct demo *demo, const char *what)
 {
     for (uint64_t began = now_ms();;) {
         json_t *answer = ask_first(demo, cell_request("nodes", NULL, NULL), CELL_ASK_MS);
-        unsigned count = alive(answer);
+        unsigned count = nodes_with(answer, what);
         json_decref(answer);
-        if (count == DEMO_NODES)
-            return EXIT_DONE;
-        if (now_ms() - began > GATHER_MS)
-            return complain("only %u of %u nodes found each other; their logs are %s/*/log", count,
-                            DEMO_NODES, demo->dir);
+        if (count == DEMO_NODES || now_ms() - began > GATHER_MS)
+            return count;
         poll(NULL, 0, STEP_MS);
     }
+}
+
+static int wait_for_all(const struct demo *demo)
+{
+    unsigned count = wait_for(demo, "alive");
+    if (count == DEMO_NODES)
+        return EXIT_DONE;
+    return complain("only %u of %u nodes found each other; their logs are %s/*/log (demo --keep "
+                    "leaves them there)",
+                    count, DEMO_NODES, demo->dir);
+}
+
+/* Without it, the loss of the first node would be that of the registry. */
+static int wait_for_registry(const struct demo *demo)
+{
+    unsigned count = wait_for(demo, "registry");
+    if (count == DEMO_NODES)
+        return EXIT_DONE;
+    return complain("only %u of %u nodes have a member of the registry; their logs are %s/*/log "
+                    "(demo --keep leaves them there)",
+                    count, DEMO_NODES, demo->dir);
 }
 
 static int make_volume(const struct demo *demo)
@@ -236,6 +255,10 @@ int demo_make(struct demo *demo)
         code = demo_mount(demo);
     if (code == EXIT_DONE)
         step(began, "mounted at %s", demo->mount);
+    if (code == EXIT_DONE)
+        code = wait_for_registry(demo);
+    if (code == EXIT_DONE)
+        step(began, "the registry is on all three nodes: any one may fail now");
     return code;
 }
 
