@@ -52,6 +52,7 @@ void ask_finish(struct ask *ask, json_t *answer)
     if (ask->next)
         ask->next->link = ask->link;
     ask->cell->ask_count--;
+    ask->cell->env->ops->timer_stop(ask->cell->env, &ask->timer);
     json_decref(ask->json);
     free(ask);
 }
@@ -197,6 +198,7 @@ static struct ask *begin(const struct ask *who)
     ask->link = &cell->asks;
     if (ask->next)
         ask->next->link = &ask->next;
+    ask->began_ns = cell_now(cell);
     cell->asks = ask;
     cell->ask_count++;
     return ask;

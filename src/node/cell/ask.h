@@ -26,6 +26,8 @@ struct ask {
     struct control_peer *control; /* or NULL */
     uint32_t peer;                /* of the transport, when control is NULL */
     uint64_t serial;
+    struct env_timer timer; /* while the node does not know enough to answer yet */
+    uint64_t began_ns;
     struct ask *next, **link;
 };
 

@@ -267,6 +267,8 @@ enum err setup_join(const struct setup_join *options, struct setup_made *made,
     enum err err = describe(options, &joining, error);
     if (err == OK)
         err = run(options, &joining, error);
+    if (err == OK)
+        error->text[0] = '\0';
     made->role = joining.file->role;
     made->node = joining.file->node;
     memcpy(made->cell, joining.file->name, sizeof made->cell);

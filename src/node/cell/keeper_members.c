@@ -114,8 +114,7 @@ static void take_urls(struct keeper *keeper)
         for (size_t i = 0; i < keeper->members.count && count < CELL_URLS_MAX; i++) {
             const struct etcd_member *member = &keeper->members.members[i];
             if ((member->id == keeper->own_id) != (own == 1) || member->learner ||
-                !member->client_url || !member->client_url[0] ||
-                strlen(member->client_url) >= CELL_URL_MAX)
+                !member->client_url[0] || strlen(member->client_url) >= CELL_URL_MAX)
                 continue;
             changed = changed || count >= file->url_count ||
                       strcmp(file->urls[count], member->client_url) != 0;

@@ -221,7 +221,7 @@ void renewal_tick(struct cell *cell)
         struct identity identity;
         struct store_error error = {""};
         snprintf(path, sizeof path, "%s/%s.crt", cell->tls, names[i]);
-        if (identity_read(path, &identity, &error) != OK)
+        if (identity_load(path, &identity, &error) != OK)
             continue;
         if (i == 0)
             cell->not_after = identity.not_after;

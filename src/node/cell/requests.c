@@ -29,6 +29,9 @@
 #include "core/contract/nearest.h"
 #include "node/cell/cell_private.h"
 
+#define PATIENCE_NS (1200 * CELL_MS) /* an answer is due within 2 s */
+#define AGAIN_NS    (20 * CELL_MS)
+
 static void request_isolate(struct ask *ask)
 {
     const json_t *on = json_object_get(ask->json, "on");
@@ -57,34 +60,35 @@ static void request_stop(struct ask *ask)
 struct row {
     const char *name;
     enum gate_role least;
+    bool waits; /* a little, for what the registry says of nodes and volumes */
     void (*run)(struct ask *ask);
 };
 
 static const struct row rows[] = {
-    {"enrol", GATE_STRANGER, request_enrol},
-    {"status", GATE_CLIENT, request_status},
-    {"nodes", GATE_CLIENT, request_nodes},
-    {"resolve", GATE_CLIENT, request_resolve},
-    {"volume-list", GATE_CLIENT, request_volume_list},
-    {"volume-show", GATE_CLIENT, request_volume_show},
-    {"explain", GATE_CLIENT, request_volume_show},
-    {"renew", GATE_CLIENT, request_renew},
-    {"invite", GATE_ADMINISTRATOR, request_invite},
-    {"certificates", GATE_ADMINISTRATOR, request_certificates},
-    {"revoke", GATE_ADMINISTRATOR, request_revoke},
-    {"leave", GATE_ADMINISTRATOR, request_leave},
-    {"volume-create", GATE_ADMINISTRATOR, request_volume_create},
-    {"volume-set", GATE_ADMINISTRATOR, request_volume_set},
-    {"volume-delete", GATE_ADMINISTRATOR, request_volume_delete},
-    {"volume-restore", GATE_ADMINISTRATOR, request_volume_restore},
-    {"volume-move", GATE_ADMINISTRATOR, request_volume_move},
-    {"scrub", GATE_ADMINISTRATOR, request_scrub},
-    {"volume-state", GATE_NODE, request_volume_state},
-    {"hand-over", GATE_NODE, request_hand_over},
-    {"scrub-here", GATE_NODE, request_scrub_here},
-    {"scrub-state", GATE_NODE, request_scrub_state},
-    {"isolate", GATE_NODE, request_isolate},
-    {"stop", GATE_NODE, request_stop},
+    {"enrol", GATE_STRANGER, true, request_enrol},
+    {"status", GATE_CLIENT, false, request_status},
+    {"nodes", GATE_CLIENT, false, request_nodes},
+    {"resolve", GATE_CLIENT, true, request_resolve},
+    {"volume-list", GATE_CLIENT, true, request_volume_list},
+    {"volume-show", GATE_CLIENT, true, request_volume_show},
+    {"explain", GATE_CLIENT, true, request_volume_show},
+    {"renew", GATE_CLIENT, true, request_renew},
+    {"invite", GATE_ADMINISTRATOR, true, request_invite},
+    {"certificates", GATE_ADMINISTRATOR, false, request_certificates},
+    {"revoke", GATE_ADMINISTRATOR, false, request_revoke},
+    {"leave", GATE_ADMINISTRATOR, true, request_leave},
+    {"volume-create", GATE_ADMINISTRATOR, true, request_volume_create},
+    {"volume-set", GATE_ADMINISTRATOR, true, request_volume_set},
+    {"volume-delete", GATE_ADMINISTRATOR, true, request_volume_delete},
+    {"volume-restore", GATE_ADMINISTRATOR, true, request_volume_restore},
+    {"volume-move", GATE_ADMINISTRATOR, true, request_volume_move},
+    {"scrub", GATE_ADMINISTRATOR, true, request_scrub},
+    {"volume-state", GATE_NODE, false, request_volume_state},
+    {"hand-over", GATE_NODE, false, request_hand_over},
+    {"scrub-here", GATE_NODE, false, request_scrub_here},
+    {"scrub-state", GATE_NODE, false, request_scrub_state},
+    {"isolate", GATE_NODE, false, request_isolate},
+    {"stop", GATE_NODE, false, request_stop},
 };
 
 #define ROWS (sizeof rows / sizeof *rows)
@@ -103,6 +107,22 @@ static void unknown(struct ask *ask)
         ask_fail(ask, ERR_USAGE, "There is no request '%.40s'.", ask->request);
 }
 
+/* Has the registry told what there is, this node's own figures included? */
+static bool knows(const struct cell *cell)
+{
+    bool own = false;
+    for (uint32_t i = 0; i < cell->node_count; i++)
+        own = own || (cell->nodes[i].record.number == cell->file.node &&
+                      cell->nodes[i].alive_revision != 0);
+    return own && cell->nodes_known && cell->alive_known && cell->volumes_known &&
+           cell->views_known;
+}
+
+static void run_again(struct env_timer *timer)
+{
+    request_run((struct ask *)((char *)timer - offsetof(struct ask, timer)));
+}
+
 void request_run(struct ask *ask)
 {
     struct cell *cell = ask->cell;
@@ -117,6 +137,9 @@ void request_run(struct ask *ask)
                  row->name);
     } else if (cell->stopping && row->run != request_stop) {
         ask_fail(ask, ERR_BUSY, "PactFS is stopping.");
+    } else if (row->waits && !knows(cell) && cell_now(cell) - ask->began_ns < PATIENCE_NS) {
+        ask->timer.fire = run_again;
+        cell->env->ops->timer_start(cell->env, &ask->timer, AGAIN_NS);
     } else {
         row->run(ask);
     }

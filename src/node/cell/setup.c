@@ -409,6 +409,8 @@ enum err setup_init(const struct setup_init *options, struct setup_made *made,
             err = authority_fingerprint(path, made->fingerprint, error);
         setup_leave(&making.setup, err != OK);
     }
+    if (err == OK)
+        error->text[0] = '\0';
     made->role = ROLE_NODE;
     made->node = 1;
     memcpy(made->cell, making.file->name, sizeof made->cell);
