@@ -11,6 +11,8 @@
  *       (apply.c, A2, A3).
  */
 #include <string.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "core/store/cleaner.h"
 
@@ -40,6 +42,7 @@ static enum err add(struct cleaner *cleaner, const struct entry *entry, const ui
 {
     struct move_batch *batch = &cleaner->batch;
     batch->entries[batch->count] = *entry;
+    batch->entries[batch->count].replaces = false; /* it did, when it came */
     if (MUTANT(cleaner_moves_dead))
         batch->entries[batch->count].stamp = store_last_stamp(cleaner->store);
     batch->payloads[batch->count++] = payload;
@@ -170,6 +173,7 @@ static enum err move_block(struct cleaner *cleaner, const struct entry *entry,
         return err;
     if (entry->action != WRITE_CHUNKS && forgettable(store, newest.oldest, entry->frame.segment)) {
         MARK(cleaner_forgot_hole);
+        if (getenv("DBGR") && entry->key.kind == 4 && entry->key.ino==101 && entry->key.sub==1) fprintf(stderr, "FORGET seg %x bits %x oldest %x stamp %llu\n", entry->frame.segment, bits, newest.oldest, (unsigned long long)entry->stamp.time);
         forget_holes(store, entry, &newest, bits);
         return OK;
     }
