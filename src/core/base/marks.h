@@ -133,6 +133,7 @@
     X(near_behind, "a copy that should have answered a read was behind its client")             \
     X(failure_repeated, "a failed change that came again was answered as before")               \
     X(reply_repeated, "a change that came again was answered as before, and not made")          \
+    X(change_held, "a change had to wait for room")                                             \
     X(session_expired, "a session was not heard of for long")                                   \
     X(replica_broken, "the store of a replica failed")
 

@@ -131,6 +131,7 @@ static void synced(struct store_sync *sync, enum err err)
     else
         follow_ack(p);
     sync_kick(p);
+    serve_go_on(p);
 }
 
 void sync_kick(struct primary *p)
@@ -211,6 +212,7 @@ static void tick(struct env_timer *timer)
         lease_tick(p);
         stream_pump_all(p);
         serve_release(p);
+        serve_go_on(p);
         sessions_tick(p);
         orphans_tick(p);
         break;
@@ -536,6 +538,7 @@ void primary_free(struct primary *p)
     p->env->ops->timer_stop(p->env, &p->tick);
     view_unwatch(p);
     store_on_record(p->store, NULL, NULL);
+    store_on_room(p->store, NULL, NULL);
     for (uint32_t i = 0; i < p->peer_count; i++) {
         donor_end(p, &p->peers[i]);
         stream_free(&p->peers[i]);

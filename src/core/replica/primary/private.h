@@ -131,6 +131,7 @@ struct call {
     uint32_t slot, from;
     struct stamp need;                   /* what the answer rests on */
     bool waiting, change;                /* change: an operation that alters the volume */
+    bool held;                           /* until there is room; linked by wait_next */
     bool near;                           /* a read that any copy may answer */
     bool dropped;                        /* nobody wants the answer any more */
     bool kept;                           /* the answer is one given before; see `reply` */
@@ -257,6 +258,8 @@ struct primary {
     struct call *calls, *free_calls;
     uint32_t call_count, executing;
     struct call *waiting, *waiting_last; /* in the order of `need` */
+    struct call *held, *held_last;       /* changes that wait for room, in their order */
+    bool room_asked;
     struct orphans orphans;
     struct {
         bool active, proposed;
@@ -395,6 +398,7 @@ void serve_request(struct primary *p, uint32_t from, const struct message *messa
 void serve_moved(struct primary *p, uint32_t to, const struct message *about);
 void serve_release(struct primary *p);  /* those whose need is met are answered */
 void serve_drop_all(struct primary *p); /* another will be the primary */
+void serve_go_on(struct primary *p);    /* those that were held, as far as there is room */
 struct call *call_take(struct primary *p);
 void call_execute(struct call *call);
 void call_wait(struct call *call, struct stamp need); /* then it is answered */

@@ -38,7 +38,7 @@ struct call *call_take(struct primary *p)
     call->session = call->serial = 0;
     call->slot = call->from = 0;
     call->need = STAMP_ZERO;
-    call->waiting = call->change = call->near = call->dropped = call->kept = false;
+    call->waiting = call->change = call->near = call->dropped = call->kept = call->held = false;
     call->finished = NULL;
     call->payload = NULL;
     return call;
@@ -60,6 +60,22 @@ static void wait_remove(struct call *call)
     call->waiting = false;
 }
 
+static void held_remove(struct call *call)
+{
+    struct primary *p = call->primary;
+    struct call **at = &p->held, *before = NULL;
+    if (!call->held)
+        return;
+    while (*at != call) {
+        before = *at;
+        at = &(*at)->wait_next;
+    }
+    *at = call->wait_next;
+    if (p->held_last == call)
+        p->held_last = before;
+    call->held = false;
+}
+
 static void slot_leave(struct call *call)
 {
     struct session *session = call->finished ? NULL : session_find(call->primary, call->session);
@@ -71,6 +87,7 @@ static void call_unlink(struct call *call)
 {
     struct primary *p = call->primary;
     wait_remove(call);
+    held_remove(call);
     slot_leave(call);
     if (call->prev)
         call->prev->next = call->next;
@@ -232,7 +249,7 @@ void serve_drop_all(struct primary *p)
         if (!call->finished && !call->dropped)
             call_moved(call);
         call->dropped = true;
-        if (call->waiting)
+        if (call->waiting || call->held)
             call_free(call);
         call = next;
     }
@@ -498,6 +515,53 @@ void call_execute(struct call *call)
         executed(call);
 }
 
+/* --- back-pressure: a change waits until the log and the slowest member have room --- */
+
+static bool has_room(const struct primary *p)
+{
+    return store_has_room(p->store) && stream_has_room(p);
+}
+
+static void room(void *ctx)
+{
+    struct primary *p = ctx;
+    p->room_asked = false;
+    serve_go_on(p);
+}
+
+static void ask_room(struct primary *p)
+{
+    if (p->room_asked || store_has_room(p->store))
+        return;
+    p->room_asked = true;
+    store_on_room(p->store, room, p);
+}
+
+static void hold(struct call *call)
+{
+    struct primary *p = call->primary;
+    MARK(change_held);
+    call->held = true;
+    call->wait_next = NULL;
+    if (p->held)
+        p->held_last->wait_next = call;
+    else
+        p->held = call;
+    p->held_last = call;
+    ask_room(p);
+}
+
+void serve_go_on(struct primary *p)
+{
+    while (p->held && has_room(p)) {
+        struct call *call = p->held;
+        held_remove(call);
+        call_execute(call);
+    }
+    if (p->held)
+        ask_room(p);
+}
+
 static void serve_near(struct primary *p, uint32_t from, const struct message *m)
 {
     struct call *call = call_take(p);
@@ -554,8 +618,7 @@ void serve_request(struct primary *p, uint32_t from, const struct message *m)
     session->heard = now_ns(p);
     if (asked_before(p, session, from, m) != BEFORE_NEVER)
         return;
-    if (change && (!store_has_room(p->store) || !stream_has_room(p)))
-        return; /* it comes again */
+
     struct slot *slot = session_slot(session, m->slot);
     struct call *call = call_take(p);
     call->session = m->session;
@@ -571,5 +634,8 @@ void serve_request(struct primary *p, uint32_t from, const struct message *m)
     make_room(call);
     if (makes_inode(m->op.code))
         call->request.op.new_ino = replica_new_ino(p->replica);
-    call_execute(call);
+    if (change && (p->held || !has_room(p)))
+        hold(call);
+    else
+        call_execute(call);
 }
