@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "core/base/mark.h"
-#include "cut_world.h"
+#include "cut.h"
 #ifdef PACTFS_INSTRUMENTED
 #include "instrument/instrument.h"
 #endif

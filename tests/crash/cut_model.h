@@ -10,6 +10,7 @@
 #define PACTFS_TESTS_CRASH_CUT_MODEL_H
 
 #include "core/fs/fs.h"
+#include "cut.h"
 
 struct model_item {
     struct object_key key;
@@ -38,8 +39,5 @@ enum err model_apply(struct model *model, const struct fs_op *op);
 
 /* The bytes of a read that model_apply has just run; result.length of them. */
 void model_gather(struct model *model, uint8_t *into);
-
-/* How the tests of power cuts end when something is wrong: says so, and how to see it again. */
-_Noreturn void cut_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

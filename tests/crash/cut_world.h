@@ -26,6 +26,7 @@
 #define PACTFS_TESTS_CRASH_CUT_WORLD_H
 
 #include "core/replica/local.h"
+#include "cut.h"
 #include "cut_load.h"
 #include "sim/sim.h"
 
@@ -53,12 +54,6 @@ struct observed {
     uint64_t reclaimed; /* the orphan that the commit takes away, or 0 */
 };
 
-struct figures {
-    uint64_t points, points_opening, points_closing, kills, errors, volumes, operations, commits,
-        durable;
-    uint64_t lost, checkpoints, cleaned, nospc, orphans, checked_objects;
-};
-
 struct cut_world {
     uint64_t seed;
     struct load load;
@@ -83,10 +78,6 @@ struct cut_world {
     struct figures *figures;
     uint64_t trace; /* of everything recovered */
 };
-
-/* One volume: made, used and cut `rounds` times, used to an end. Ends the process when a law is
- * broken. Returns a hash of what happened. */
-uint64_t cut_volume(uint64_t seed, uint32_t rounds, struct figures *figures);
 
 /* cut_verify.c */
 

@@ -15,13 +15,14 @@
  *   G3  Unless space is short or it was asked for, the cleaner works only while nobody commits.
  *   G4  Segments of many deletions come last, in order: by then the older bytes that the deletions
  *       hide are gone, files and all, and most deletions need not be kept (move.c, V2).
- *   G6  A guard is cleaned when nothing older is left: behind what it hides (apply.c, A5). When the
- *       space of guards is wanted and nothing else is to be had, older segments are cleaned in
- *       order, however little they give back themselves.
  *   G5  What replicas may still want of the log is left alone (tail.c, B3).
+ *   G6  A guard is cleaned when nothing older is left, nor can come back with a power cut: after
+ *       what it hides (apply.c, A5). When the space of guards is wanted and nothing else is to be
+ *       had, older segments are cleaned in order, however little they give back themselves.
  */
 #include "core/store/cleaner.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,7 +74,8 @@ struct removal {
     struct env_job job;
     struct store *store;
     struct loose loose;
-    char path[STORE_PATH_MAX];
+    bool sync; /* a guard waits for it: G6 */
+    char path[STORE_PATH_MAX], dir[STORE_PATH_MAX + 8];
 };
 
 static void removal_drop(struct loose *loose)
@@ -84,20 +86,34 @@ static void removal_drop(struct loose *loose)
 static void removal_run(struct env_job *job)
 {
     struct removal *removal = (struct removal *)job;
-    removal->store->env->ops->file_remove(removal->store->env, removal->path);
+    const struct env_ops *ops = removal->store->env->ops;
+    ops->file_remove(removal->store->env, removal->path);
+    if (removal->sync)
+        ops->dir_sync(removal->store->env, removal->dir);
 }
 
 static void removal_done(struct env_job *job)
 {
     struct store *store = ((struct removal *)job)->store;
+    bool guards = ((struct removal *)job)->sync;
     loose_remove(&((struct removal *)job)->loose);
     free(job);
     store->cleaner->removals--;
+    if (guards)
+        cleaner_kick(store);
     if (store->full) {
         store->full = false; /* try again: there may be room now */
         spare_kick(store);
     }
     store_settle(store);
+}
+
+static bool any_guard(const struct store *store)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < store->segments.count && !any; i++)
+        any = store->segments.items[i]->guard;
+    return any;
 }
 
 static void remove_file(struct store *store, struct segment *segment)
@@ -109,6 +125,8 @@ static void remove_file(struct store *store, struct segment *segment)
     removal->store = store;
     loose_add(store, &removal->loose, removal_drop);
     segment_path(store->path, segment->number, removal->path, sizeof removal->path);
+    snprintf(removal->dir, sizeof removal->dir, "%s/seg", store->path);
+    removal->sync = any_guard(store);
     segments_remove(&store->segments, segment, store->env);
     INVARIANT(store->doomed > 0);
     store->doomed--;
@@ -181,7 +199,7 @@ static uint64_t excess(const struct store *store)
 /* G6 */
 static bool hides(const struct store *store, const struct segment *s)
 {
-    return s->guard && segments_from(&store->segments, 0) != s;
+    return s->guard && (segments_from(&store->segments, 0) != s || store->cleaner->removals > 0);
 }
 
 /* The oldest segment that can be cleaned, so that the guard behind it can be, in the end. */

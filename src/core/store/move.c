@@ -11,8 +11,6 @@
  *       (apply.c, A2, A3).
  */
 #include <string.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #include "core/store/cleaner.h"
 
@@ -173,7 +171,6 @@ static enum err move_block(struct cleaner *cleaner, const struct entry *entry,
         return err;
     if (entry->action != WRITE_CHUNKS && forgettable(store, newest.oldest, entry->frame.segment)) {
         MARK(cleaner_forgot_hole);
-        if (getenv("DBGR") && entry->key.kind == 4 && entry->key.ino==101 && entry->key.sub==1) fprintf(stderr, "FORGET seg %x bits %x oldest %x stamp %llu\n", entry->frame.segment, bits, newest.oldest, (unsigned long long)entry->stamp.time);
         forget_holes(store, entry, &newest, bits);
         return OK;
     }

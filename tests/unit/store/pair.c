@@ -138,7 +138,7 @@ static void format_to(struct pair *p)
 {
     struct world *w = &p->to;
     struct store_error error = {""};
-    world_new(w, 77);
+    world_new(w, world_random(&p->from));
     w->options.path = "/replica";
     w->options.node = 2;
     w->options.identity = store_identity(p->from.store);
