@@ -4,11 +4,14 @@
  */
 #include <sys/prctl.h>
 
+#include <sys/prctl.h>
+
 #include "cli/cli.h"
 #include "node/client/client.h"
 
 int command_agent(const struct arguments *arguments)
 {
+    prctl(PR_SET_NAME, "pactfs"); /* as in command_serve */
     char home[HOME_PATH_MAX], dir[HOME_PATH_MAX];
     struct store_error error = {""};
     const char *ready = option_value(arguments, "--ready-fd");

@@ -38,6 +38,7 @@ struct control {
     uv_pipe_t listener;
     uv_timer_t grace;
     struct control_events events;
+    char name[64];
     struct control_peer *peers;
     unsigned peer_count;
     unsigned open_handles; /* the listener and the timer */
@@ -262,15 +263,14 @@ static void on_connection(uv_stream_t *listener, int status)
 }
 
 /* A socket's address holds 108 bytes; the descriptor's name in /proc is short for any home. */
-static int bind_socket(int home_fd)
+static int bind_socket(int home_fd, const char *name)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", home_fd,
-             CONTROL_NAME);
-    unlinkat(home_fd, CONTROL_NAME, 0);
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", home_fd, name);
+    unlinkat(home_fd, name, 0);
     mode_t mask = umask(0177);
     int failed = bind(fd, (const struct sockaddr *)&address, sizeof address);
     int number = errno;
@@ -285,11 +285,13 @@ static int bind_socket(int home_fd)
 enum err control_open(uv_loop_t *loop, int home_fd, const struct control_events *events,
                       struct control **out)
 {
-    int fd = bind_socket(home_fd);
+    const char *name = events->name ? events->name : CONTROL_NAME;
+    int fd = bind_socket(home_fd, name);
     if (fd < 0)
         return err_from_errno(errno);
     struct control *control = calloc(1, sizeof *control);
-    INVARIANT(control != NULL);
+    INVARIANT(control != NULL && strlen(name) < sizeof control->name);
+    snprintf(control->name, sizeof control->name, "%s", name);
     control->events = *events;
     control->home_fd = home_fd;
     INVARIANT(uv_pipe_init(loop, &control->listener, 0) == 0);
@@ -322,7 +324,7 @@ void control_stop_listening(struct control *control)
     if (!control->listening)
         return;
     control->listening = false;
-    unlinkat(control->home_fd, CONTROL_NAME, 0);
+    unlinkat(control->home_fd, control->name, 0);
     close_handle(control, (uv_handle_t *)&control->listener);
 }
 

@@ -33,6 +33,7 @@ struct control_events {
      * control_finish must be called for it once, now or later. */
     void (*request)(void *ctx, struct control_peer *peer, char *line, size_t len);
     void *ctx;
+    const char *name; /* of the socket, at most 63 bytes; NULL: CONTROL_NAME */
 };
 
 /* Listens in the directory that `home_fd` is open on; a socket left there by a dead node is
