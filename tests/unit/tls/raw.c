@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,8 @@ void raw_connect(struct raw *raw, const struct end *to)
     raw->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(raw->fd >= 0);
     assert_int_equal(connect(raw->fd, (struct sockaddr *)&address, sizeof address), 0);
+    int on = 1;
+    assert_int_equal(setsockopt(raw->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), 0);
     assert_int_equal(fcntl(raw->fd, F_SETFL, O_NONBLOCK), 0);
 }
 
