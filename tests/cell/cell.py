@@ -83,7 +83,7 @@ class Case(unittest.TestCase):
         failed = any(case is self for case, _ in result.failures + result.errors)
         for node in self.nodes:
             if node.process:
-                os.kill(node.process.pid, signal.SIGCONT)
+                node.process.send_signal(signal.SIGCONT)
             node.end(signal.SIGKILL)
         if failed:
             for node in self.nodes:

@@ -143,9 +143,10 @@ static const struct etcd_member *own_member(const struct keeper *keeper)
 static void listed(struct keeper *keeper)
 {
     const struct etcd_member *own = own_member(keeper);
+    bool settled = own ? !own->learner && keeper->child : !shall_have_member(keeper->cell);
     keeper->own_id = own ? own->id : 0;
     take_urls(keeper);
-    keeper->listed_ns = cell_now(keeper->cell);
+    keeper->listed_ns = settled ? cell_now(keeper->cell) : 0; /* 0: look again at the next tick */
     if (!shall_have_member(keeper->cell) && !own)
         return;
     if (!own)
@@ -156,8 +157,6 @@ static void listed(struct keeper *keeper)
         ask(keeper, ETCD_MEMBERS_PROMOTE, own->id);
     else if (!keeper->announced)
         mark(keeper->cell);
-    if (!own || own->learner || !keeper->child)
-        keeper->listed_ns = 0; /* look again at the next tick */
 }
 
 static void expel(struct keeper *keeper)
