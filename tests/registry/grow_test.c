@@ -3,6 +3,7 @@
  * grow_test.c: from the embedded registry to etcd, and from one member to three, while it is used.
  */
 #include "cluster.h"
+#include "counting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,77 +80,6 @@ static enum err grow(struct growing *g)
     return growth.err;
 }
 
-/* --- changes without a pause, each conditional on the one before --- */
-
-struct counting {
-    struct world *w;
-    struct registry *registry;
-    struct registry_change change;
-    struct registry_condition condition;
-    struct registry_write write;
-    struct registry_read read;
-    char value[16];
-    unsigned acknowledged, conflicts, refused;
-    uint64_t revision, last, longest; /* times: uv_hrtime */
-    bool stop, stopped;
-};
-
-static void count_on(struct counting *n);
-
-static void counting_read(struct registry_read *read)
-{
-    struct counting *n = read->ctx;
-    assert_int_equal(read->err, OK);
-    assert_int_equal(read->count, 1);
-    assert_int_equal(strtoul((const char *)read->items[0].value.data, NULL, 10), n->acknowledged);
-    assert_true(read->items[0].revision > n->revision);
-    n->revision = read->items[0].revision;
-    count_on(n);
-}
-
-static void counted(struct registry_change *change)
-{
-    struct counting *n = change->ctx;
-    uint64_t now = uv_hrtime();
-    if (now - n->last > n->longest)
-        n->longest = now - n->last;
-    n->last = now;
-    if (change->err == OK) {
-        assert_true(change->revision > n->revision);
-        n->revision = change->revision;
-        n->acknowledged++;
-    } else if (change->err == ERR_CONFLICT) { /* the revision was the other backend's */
-        n->conflicts++;
-        n->read = (struct registry_read){.key = "n", .done = counting_read, .ctx = n};
-        n->registry->ops->read(n->registry, &n->read);
-        return;
-    } else {
-        assert_int_equal(change->err, ERR_REGISTRY);
-        n->refused++;
-    }
-    count_on(n);
-}
-
-static void count_on(struct counting *n)
-{
-    n->stopped = n->stop;
-    if (n->stop)
-        return;
-    int len = snprintf(n->value, sizeof n->value, "%u", n->acknowledged + 1);
-    n->condition = (struct registry_condition){"n", n->revision};
-    n->write = (struct registry_write){"n", {(const uint8_t *)n->value, (size_t)len + 1}, false};
-    n->change = (struct registry_change){&n->condition, 1, &n->write, 1, counted, n, OK, 0, NULL};
-    n->registry->ops->change(n->registry, &n->change);
-}
-
-static void count_end(struct counting *n)
-{
-    n->stop = true;
-    wait_for(n->w, &n->stopped, 10);
-    struct got got = get(n->w, n->registry, "n");
-    assert_int_equal(strtoul(got.value, NULL, 10), n->acknowledged);
-}
-
 /* --- growth --- */
 
 static enum err put_leased(struct growing *g, const char *key)
@@ -185,7 +115,6 @@ static void it_grows_while_it_is_used(void **state)
 {
     struct growing *g = *state;
     struct world *w = &g->c->w;
-    struct counting n = {.w = w, .registry = g->board, .last = uv_hrtime()};
     struct witness witness;
     uint64_t before, after;
     fill(g);
@@ -196,17 +125,16 @@ static void it_grows_while_it_is_used(void **state)
     cluster_start(g->c, 1);
     leave_something_in_etcd(g);
     g->etcd = client_open(g->c, 0, 1);
-    count_on(&n);
-    run_for(w, 100);
-    unsigned earlier = n.acknowledged;
-    assert_true(earlier > 0);
+    struct counting *n = count_begin(w, g->board, "n");
+    count_some(n, 5);
+    count_mark(n);
     assert_int_equal(grow(g), OK);
     assert_ptr_equal(registry_switch_backend(g->board), g->etcd);
     assert_int_equal(put_if(w, g->board, "w", "x", before), ERR_CONFLICT);
-    run_for(w, 200);
-    assert_true(n.acknowledged > earlier + 5 && n.conflicts <= 1 && n.refused == 0);
-    count_end(&n);
-    print_message("growth held changes for %.1f ms\n", (double)n.longest / 1e6);
+    count_some(n, 5);
+    assert_true(n->conflicts <= 1 && n->refused == 0 && n->timeouts == 0);
+    count_report(n, "growth");
+    count_end(n);
     witness_expect(w, &witness, "+w=1 lost +w=1 here ");
     assert_int_equal(put(w, g->board, "w", "2", &after), OK);
     assert_true(after > before);
@@ -231,15 +159,13 @@ static void without_etcd_it_stays(void **state)
 {
     struct growing *g = *state;
     struct world *w = &g->c->w;
-    struct counting n = {.w = w, .registry = g->board, .last = uv_hrtime()};
     fill(g);
     g->etcd = client_open(g->c, 0, 1); /* nobody is there */
-    count_on(&n);
+    struct counting *n = count_begin(w, g->board, "n");
     assert_int_equal(grow(g), ERR_REGISTRY);
-    unsigned earlier = n.acknowledged;
-    run_for(w, 100);
-    assert_true(n.acknowledged > earlier && n.conflicts == 0 && n.refused == 0);
-    count_end(&n);
+    count_some(n, 5);
+    assert_true(n->conflicts == 0 && n->refused == 0 && n->timeouts == 0);
+    count_end(n);
     cluster_start(g->c, 1);
     assert_int_equal(grow(g), OK); /* the next try does */
     assert_int_equal(count_of(w, g->board, ""), 152);
@@ -293,14 +219,13 @@ static void from_one_member_to_three_and_back(void **state)
 {
     struct growing *g = *state;
     struct world *w = &g->c->w;
-    struct counting n = {.w = w, .registry = g->board, .last = uv_hrtime()};
     struct etcd_members list = {.what = ETCD_MEMBERS_LIST}, remove;
     struct store_error error;
     char urls[256];
     cluster_start(g->c, 1);
     g->etcd = client_open(g->c, 0, 1);
     assert_int_equal(grow(g), OK);
-    count_on(&n);
+    struct counting *n = count_begin(w, g->board, "n");
     add_member(g, 1);
     add_member(g, 2);
     snprintf(urls, sizeof urls, "https://127.0.0.1:%u,https://127.0.0.1:%u,https://127.0.0.1:%u/",
@@ -309,14 +234,11 @@ static void from_one_member_to_three_and_back(void **state)
     assert_int_equal(registry_etcd_urls(g->etcd, urls, &error), OK);
     assert_int_equal(ask_members(g, &list), OK);
     assert_int_equal(list.count, 3);
-    run_for(w, 100);
-    unsigned earlier = n.acknowledged;
+    count_some(n, 10);
     member_stop(g->c, 0); /* the others go on */
-    for (int i = 0; i < 300 && n.acknowledged < earlier + 10; i++)
-        run_for(w, 10);
-    assert_true(n.acknowledged >= earlier + 10);
-    n.stop = true;
-    wait_for(w, &n.stopped, 10);
+    count_some(n, 10);
+    count_report(n, "from one to three");
+    count_end(n);
     for (size_t i = 0; i < list.count; i++) {
         if (strcmp(list.members[i].name, "node-1") != 0)
             continue;
