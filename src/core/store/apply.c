@@ -17,10 +17,11 @@
  *       rebuild, which reads the log in order, comes to the same, as long as it meets the adopted
  *       record. Therefore a segment with adopted entries that replaced something is a guard: it is
  *       cleaned only when no segment before it is left (cleaner.c, G6).
- *   A6  A commit that meets a version with a greater stamp replaces it in the same way. Commits
- *       stand in the order of their stamps; so that version is from before a rebase, of a past that
- *       the volume does not have. (Only of deletions nothing else is told: a snapshot does not
- *       name what is not there.)
+ *   A6  A deletion from before the last rebase, with a stamp behind it, is of a past that the volume
+ *       does not have; a snapshot does not name what is not there, so nothing adopted replaced it.
+ *       It is void: what was written since replaces it, although its stamp is smaller. The segment
+ *       of a rebase that set the last stamp back is a guard, too; and the cleaner does not move
+ *       what is void, but has it replaced by nothing (move.c, V3).
  */
 #include <string.h>
 
@@ -159,9 +160,34 @@ static enum err replace(struct store *store, const struct entry *entry)
     return err == ERR_NOENT ? OK : err;
 }
 
-static bool supplants(const struct entry *entry)
+/* Where the version was last written; of a block, what made it the newest. */
+static struct place version_place(const struct version *version)
 {
-    return !entry->moved && !MUTANT(apply_keeps_divergent);
+    struct place place = {0, 0};
+    if (!version->block)
+        return version->place;
+    for (uint32_t i = 0; i < BLOCK_CHUNKS; i++) {
+        const struct chunk *chunk = &version->chunks[i];
+        if (chunk->state != CHUNK_ABSENT && stamp_compare(chunk->stamp, version->stamp) == 0 &&
+            place_lsn(chunk->place) > place_lsn(place))
+            place = chunk->place;
+    }
+    return place;
+}
+
+bool version_void(const struct store *store, const struct version *version)
+{
+    const struct rebase *rebase = &store->rebase;
+    return !version_present(version) && stamp_compare(version->stamp, rebase->stamp) > 0 &&
+           place_lsn(version_place(version)) < place_lsn(rebase->place);
+}
+
+static bool supplants(const struct store *store, const struct entry *entry,
+                      const struct version *old)
+{
+    return place_lsn(entry->frame) >= place_lsn(store->rebase.place) &&
+           stamp_compare(entry->stamp, store->rebase.stamp) > 0 && version_void(store, old) &&
+           !MUTANT(apply_keeps_divergent);
 }
 
 /* --- applying --- */
@@ -221,7 +247,7 @@ static enum err apply_small(struct store *store, const struct entry *entry)
     if (err && err != ERR_NOENT)
         return err;
     int order = err ? 1 : stamp_compare(entry->stamp, old.stamp);
-    if (order < 0 && supplants(entry)) { /* A6 */
+    if (order < 0 && supplants(store, entry, &old)) { /* A6 */
         MARK(apply_supplanted);
         err = replace(store, entry);
         return err ? err : apply_small(store, entry);
@@ -321,6 +347,10 @@ static enum err apply_old_block(struct store *store, const struct entry *entry,
         newest = false;
         err = lookup_older(store, &entry->key, version->stamp, version);
     }
+    /* What an older version, which keeps it, shares with the last that was changed, stays. */
+    for (uint32_t i = first; i < end && !err; i++)
+        if (added[i] && chunk_same(&version->chunks[i], &was[i]))
+            account(store, was[i].place, chunk_weight(&was[i]));
     return err == ERR_NOENT ? OK : err;
 }
 
@@ -330,7 +360,8 @@ static enum err apply_block(struct store *store, const struct entry *entry)
     enum err err = lookup(store, &entry->key, STAMP_MAX, &old);
     if (err && err != ERR_NOENT)
         return err;
-    if (!err && stamp_compare(entry->stamp, old.stamp) < 0 && supplants(entry)) { /* A6 */
+    if (!err && stamp_compare(entry->stamp, old.stamp) < 0 &&
+        supplants(store, entry, &old)) { /* A6 */
         MARK(apply_supplanted);
         err = replace(store, entry);
         return err ? err : apply_block(store, entry);

@@ -7,7 +7,7 @@
 
 #include "core/store/store_private.h"
 
-/* A4: recounts what the index refers to, for stores without old versions. */
+/* A4: recounts what the index refers to. */
 static void count_version(struct store *store, const struct version *version, uint64_t *live)
 {
     const struct segments *table = &store->segments;
@@ -28,6 +28,34 @@ static void count_version(struct store *store, const struct version *version, ui
     live[version->place.segment] += version->present || version->counted ? version->weight : 0;
 }
 
+/* What versions share is counted once. */
+static void hide_shared(struct version *version, const struct version *newer)
+{
+    for (uint32_t i = 0; version->block && i < BLOCK_CHUNKS; i++) {
+        struct chunk *chunk = &version->chunks[i];
+        const struct chunk *other = &newer->chunks[i];
+        if (chunk->state == other->state && place_lsn(chunk->place) == place_lsn(other->place) &&
+            stamp_compare(chunk->stamp, other->stamp) == 0)
+            chunk->state = CHUNK_ABSENT;
+    }
+}
+
+static void count_object(struct store *store, const struct object_key *key, uint64_t *live)
+{
+    struct version version, older;
+    enum err err = lookup(store, key, STAMP_MAX, &version);
+    INVARIANT(err == OK || err == ERR_NOENT);
+    if (err)
+        return;
+    count_version(store, &version, live);
+    while (store->old_versions && lookup_older(store, key, version.stamp, &older) == OK) {
+        struct version counted = older;
+        hide_shared(&counted, &version);
+        count_version(store, &counted, live);
+        version = older;
+    }
+}
+
 static void check_live(struct store *store)
 {
     const struct object_key first = {0, 0, 0},
@@ -37,13 +65,8 @@ static void check_live(struct store *store)
     struct walk walk;
     INVARIANT(live != NULL);
     enum err err = walk_begin(&walk, store, first, last);
-    while (!err && (err = walk_next(&walk, &key)) == OK) {
-        struct version version;
-        enum err found = lookup(store, &key, STAMP_MAX, &version);
-        INVARIANT(found == OK || found == ERR_NOENT);
-        if (!found)
-            count_version(store, &version, live);
-    }
+    while (!err && (err = walk_next(&walk, &key)) == OK)
+        count_object(store, &key, live);
     INVARIANT(err == ERR_NOENT);
     for (uint32_t i = 0; i < store->segments.count; i++) {
         const struct segment *s = store->segments.items[i];
@@ -69,6 +92,5 @@ void store_check(struct store *store)
         overlay_check(store->frozen);
     for (uint32_t i = 1; i < store->segments.count; i++)
         INVARIANT(store->segments.items[i - 1]->number < store->segments.items[i]->number); /* S1 */
-    if (store->old_versions == 0)
-        check_live(store);
+    check_live(store);
 }
