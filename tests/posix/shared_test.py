@@ -185,6 +185,18 @@ def inside(a, b):
         print(f'ok  {test.__name__}  {time.monotonic() - start:.2f} s', flush=True)
 
 
+def killed(a):
+    """A program that waits for a side that is cut off can be killed."""
+    waits = subprocess.Popen([sys.executable, '-c', f'import os; print(1, flush=True); os.stat("{a}/stick")'],
+                             stdout=subprocess.PIPE)
+    waits.stdout.read(2)
+    while open(f'/proc/{waits.pid}/stat', encoding='utf-8').read().split()[2] not in 'SD':
+        pass
+    waits.kill()
+    waits.wait(timeout=10)
+    print('ok  killed', flush=True)
+
+
 def stick(a):
     """Cuts side a off while a program waits for it, another has a file open there, and a page is dirty."""
     write(f'{a}/open', b'x' * 4096)
@@ -224,6 +236,7 @@ if __name__ == '__main__':
         inside(sys.argv[2], sys.argv[3])
     elif sys.argv[1] == '--stick':
         stick(sys.argv[2])
+        killed(sys.argv[2])
     elif sys.argv[2:3] == ['--run']:
         with tempfile.TemporaryDirectory(prefix='pactfs-shared-', ignore_cleanup_errors=True) as folder:
             sys.exit(subprocess.run([sys.argv[1], folder, *sys.argv[3:]], check=False).returncode)

@@ -117,6 +117,11 @@ static void give_up(void *ctx)
     }
 }
 
+static bool stalled(void *ctx)
+{
+    return ((struct side *)ctx)->gate.stuck;
+}
+
 /* --- ending --- */
 
 static void store_closed(void *ctx, enum err err)
@@ -202,6 +207,7 @@ static void open_side(struct side *side, const char *where, const char *name, bo
                                     .allow_other = geteuid() == 0,
                                     .on_unmounted = from_outside,
                                     .space = space,
+                                    .stalled = stalled,
                                     .give_up = give_up,
                                     .ctx = side};
     side->gate.executor = (struct executor){.ops = &gate_ops, .reclaims = true};

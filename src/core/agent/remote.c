@@ -200,6 +200,11 @@ void remote_give_up(struct remote *remote)
 
 /* --- looking --- */
 
+uint64_t remote_silent(const struct remote *remote)
+{
+    return remote_silence(remote, remote_now(remote));
+}
+
 void remote_status(struct remote *remote, struct remote_status *out)
 {
     *out = remote->status;

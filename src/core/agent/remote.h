@@ -71,12 +71,15 @@ void remote_nodes(struct remote *remote, const uint32_t *nodes, uint32_t count);
  * ends at once, as if `patience_ns` had passed. */
 void remote_give_up(struct remote *remote);
 
+/* For how long nothing that was asked has been answered, in nanoseconds; 0: nothing is asked. */
+uint64_t remote_silent(const struct remote *remote);
+
 struct remote_status {
     struct view view;
     bool serves; /* the primary is known to answer */
     uint64_t session, requests, repeated, view_changes, sessions_begun;
     uint64_t longest_ns; /* the longest that a request took since the last look */
-    uint64_t silent_ns;  /* since the last answer while something is asked; 0: nothing is */
+    uint64_t silent_ns;  /* remote_silent */
     uint32_t in_flight;
 };
 void remote_status(struct remote *remote, struct remote_status *out);

@@ -29,6 +29,10 @@ static int64_t file_time(void)
 static void call_done(struct request *request)
 {
     struct call *call = request->ctx;
+    if (call->answered) {
+        call_end(call);
+        return;
+    }
     mount_answers(call->mount);
     call->reply(call);
 }
@@ -53,6 +57,10 @@ static struct call *take(struct mount *mount)
     /* 0: whoever executes it knows the time, the same for all machines. */
     call->request.op.now = mount->options.shared ? 0 : file_time();
     call->room = 0;
+    call->unique = ((const struct fuse_in_header *)(const void *)mount->current->data)->unique;
+    call->interrupted = call->answered = false;
+    if (mount->options.shared)
+        shared_begun(call);
     call->who = ((const struct fuse_in_header *)(const void *)mount->current->data)->pid;
     return call;
 }
@@ -79,7 +87,6 @@ struct call *call_new_raw(struct mount *mount, enum fs_code code)
     const struct fuse_in_header *in = (const void *)mount->current->data;
     struct fs_op *op = &call->request.op;
     call->req = NULL;
-    call->unique = in->unique;
     op->code = code;
     op->ino = in->nodeid;
     op->cred =
@@ -134,6 +141,8 @@ void call_end(struct call *call)
     call->groups = NULL;
     INVARIANT(mount->calls > 0);
     mount->calls--;
+    if (mount->options.shared)
+        shared_ended(call);
     call->next = mount->free_calls;
     mount->free_calls = call;
     if (mount->closing)

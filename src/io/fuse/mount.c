@@ -341,11 +341,13 @@ static void start_handles(struct mount *mount)
         problem = uv_idle_init(mount->loop, &mount->idle);
     if (problem == 0)
         problem = uv_timer_init(mount->loop, &mount->deadline);
+    if (problem == 0)
+        problem = uv_timer_init(mount->loop, &mount->interrupts);
     INVARIANT(problem == 0);
     awake_open(&mount->awake, mount->loop);
     mount->poll.data = mount->idle.data = mount->deadline.data = mount;
-    mount->awake.timer.data = mount;
-    mount->handles = 4;
+    mount->awake.timer.data = mount->interrupts.data = mount;
+    mount->handles = 5;
 }
 
 /* The kernel sends FUSE_INIT at once; with it answered, read-ahead can be set. */
@@ -474,6 +476,7 @@ static void try_free(struct mount *mount)
     uv_close((uv_handle_t *)&mount->poll, handle_closed);
     uv_close((uv_handle_t *)&mount->idle, handle_closed);
     uv_close((uv_handle_t *)&mount->deadline, handle_closed);
+    uv_close((uv_handle_t *)&mount->interrupts, handle_closed);
     awake_close(&mount->awake, handle_closed);
 }
 

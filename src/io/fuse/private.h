@@ -29,9 +29,9 @@ struct loser {
 /* One request of the kernel under way. */
 struct call {
     struct request request;
-    fuse_req_t req;  /* NULL for opcodes that libfuse does not know: see wire.c */
-    uint64_t unique; /* of those */
-    uint32_t who;    /* the thread that asks, 0: not known; a worker of the kernel's, at times, for
+    fuse_req_t req; /* NULL for opcodes that libfuse does not know: see wire.c */
+    uint64_t unique;
+    uint32_t who; /* the thread that asks, 0: not known; a worker of the kernel's, at times, for
                         reading ahead and writing back */
     struct mount *mount;
     struct buffer *buffer; /* holds the request's bytes, and the data of a read */
@@ -41,6 +41,8 @@ struct call {
     void (*flushed)(struct call *call);
     size_t room; /* bytes the kernel has for the answer, where that counts */
     struct call *next;
+    struct call *live_next, *live_prev; /* shared: of all under way */
+    bool interrupted, answered;         /* answered before its end, see shared.c */
 };
 
 struct mount {
@@ -60,6 +62,8 @@ struct mount {
     uv_poll_t poll;
     uv_idle_t idle;
     uv_timer_t deadline;
+    uv_timer_t interrupts; /* runs while a call is interrupted and not answered */
+    struct call *live;
     struct awake awake;
     uint32_t handles;    /* not yet closed */
     uint64_t spin_until; /* nanoseconds, uv_hrtime */
@@ -122,6 +126,11 @@ void shared_init(struct mount *mount, const struct fuse_init_in *in, struct fuse
 uint32_t shared_open_flags(const struct mount *mount);
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
 void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+/* A call has begun, has ended. */
+void shared_begun(struct call *call);
+void shared_ended(struct call *call);
+/* FUSE_INTERRUPT. */
+void shared_interrupt(struct mount *mount, uint64_t unique);
 /* The flags of a write. */
 uint32_t shared_write_flags(const struct fuse_file_info *fi);
 
@@ -145,6 +154,8 @@ ssize_t wire_read(int fd, void *buf, size_t len, void *userdata);
  * way are void. It waits for an inode that is being evicted: only for one that a request of which
  * the answer is still due holds on to. */
 void wire_attributes_changed(struct mount *mount, uint64_t ino);
+/* Answers a call with an errno, past libfuse when it does not know it. */
+void wire_answer_error(struct call *call, int number);
 /* The same of the call's inode, on a worker, for one that nobody may hold. Ends the call, which has
  * been answered. */
 void wire_attributes_changed_later(struct call *call);

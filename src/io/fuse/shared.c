@@ -18,6 +18,9 @@
  *   locks    flock(2) and fcntl(2) hold among the programs of one machine.
  *   atime    is not kept by reads: it would make each a write.
  *
+ * A program that is killed while the volume is out of reach goes: the kernel lets it only when what it
+ * asked for has been answered, so it is, with EINTR.
+ *
  * A kernel before 6.6 cannot map a file shared that is read past its pages. There, files are read
  * and written through them, under FUSE_AUTO_INVAL_DATA: each read(2) asks for the attributes first
  * and drops what is old. The difference: a program may see a write of another program on its own
@@ -75,6 +78,58 @@ void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
         fuse_reply_open(req, fi);
     else
         fuse_reply_err(req, ENOSYS);
+}
+
+/* --- programs that are interrupted --- */
+
+#define INTERRUPT_MS 200u /* between two looks */
+
+void shared_begun(struct call *call)
+{
+    struct mount *mount = call->mount;
+    call->live_prev = NULL;
+    call->live_next = mount->live;
+    if (mount->live)
+        mount->live->live_prev = call;
+    mount->live = call;
+}
+
+void shared_ended(struct call *call)
+{
+    if (call->live_prev)
+        call->live_prev->live_next = call->live_next;
+    else
+        call->mount->live = call->live_next;
+    if (call->live_next)
+        call->live_next->live_prev = call->live_prev;
+}
+
+static void look_at_interrupted(uv_timer_t *timer)
+{
+    struct mount *mount = timer->data;
+    bool stalled = mount->options.stalled(mount->options.ctx);
+    uint32_t left = 0;
+    for (struct call *call = mount->live; call; call = call->live_next) {
+        if (!call->interrupted || call->answered)
+            continue;
+        left += !stalled;
+        call->answered = stalled;
+        if (stalled)
+            wire_answer_error(call, EINTR);
+    }
+    if (left)
+        uv_timer_start(timer, look_at_interrupted, INTERRUPT_MS, 0);
+}
+
+void shared_interrupt(struct mount *mount, uint64_t unique)
+{
+    struct call *call = mount->live;
+    while (call && call->unique != unique)
+        call = call->live_next;
+    if (!call || !mount->options.stalled)
+        return; /* it has been answered */
+    call->interrupted = true;
+    uv_timer_start(&mount->interrupts, look_at_interrupted, 0, 0);
 }
 
 /* The kernel places an append at the end that it knows; pages of a mapping have their place. */

@@ -70,6 +70,18 @@ static bool answer(struct call *call, void *body, size_t size)
     return taken;
 }
 
+void wire_answer_error(struct call *call, int number)
+{
+    struct fuse_out_header out = {.len = sizeof out, .error = -number, .unique = call->unique};
+    if (call->req) {
+        fuse_reply_err(call->req, number);
+        call->req = NULL;
+    } else {
+        ssize_t taken = write(call->mount->fd, &out, sizeof out);
+        (void)taken; /* nobody waits any more */
+    }
+}
+
 static void reply_tmpfile(struct call *call)
 {
     struct mount *mount = call->mount;
@@ -214,6 +226,13 @@ void wire_dispatch(struct mount *mount, size_t size)
         break;
     case OPCODE_STATX:
         call_run(call_new_raw(mount, FS_GETATTR), reply_statx);
+        break;
+    case FUSE_INTERRUPT:
+        if (mount->options.shared)
+            shared_interrupt(mount,
+                             ((const struct fuse_interrupt_in *)wire_arguments(mount))->unique);
+        else
+            fuse_session_process_buf(mount->session, &buf);
         break;
     case FUSE_SYNCFS:
         call_sync(call_new_raw(mount, FS_GETATTR), reply_raw_status);

@@ -26,6 +26,7 @@
 #define CHECK_NS   (UINT64_C(30) * 1000000000u) /* between two looks at the certificate's file */
 #define GRACE_MS   500u
 #define PATIENCE_S 600u
+#define STALLED_NS UINT64_C(1000000000) /* beyond the time of a failover */
 
 /* --- telling who started us --- */
 
@@ -203,6 +204,13 @@ static void give_up(void *ctx)
         remote_give_up(mounting->remote);
 }
 
+static bool stalled(void *ctx)
+{
+    struct mounting *mounting = ctx;
+    return !mounting->remote ||
+           remote_silent(mounting->remote) > mounting->contract.failover_ns + STALLED_NS;
+}
+
 static uint32_t holds(void *ctx, uint64_t *inos, uint32_t count)
 {
     struct mounting *mounting = ctx;
@@ -295,6 +303,7 @@ static enum err open_mount(struct mounting *mounting)
                                     .allow_other = mounting->options->allow_other || geteuid() == 0,
                                     .on_unmounted = on_unmounted,
                                     .space = space,
+                                    .stalled = stalled,
                                     .give_up = give_up,
                                     .ctx = mounting};
     struct agent_limits limits = agent_limits_default();

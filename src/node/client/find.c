@@ -111,24 +111,30 @@ void find_stop(struct mounting *mounting)
     mounting->question = (struct question){0};
 }
 
+/* The sentence about one node without its full stop; they are put together. */
+static int print_trouble(const struct mounting *mounting, uint32_t i, char *buf, size_t size)
+{
+    const struct cell_place *place = &mounting->file->nodes[i];
+    const char *trouble = transport_trouble(mounting->transport, place->number);
+    int length = (int)strlen(trouble);
+    if (length > 0 && trouble[length - 1] == '.')
+        length--;
+    if (length == 0)
+        return snprintf(buf, size, "%s%.100s does not answer", i ? "; " : "", place->address);
+    return snprintf(buf, size, "%s%.*s", i ? "; " : "", length < 120 ? length : 120, trouble);
+}
+
 void find_explain(struct mounting *mounting)
 {
     char *text = mounting->error.text;
-    size_t size = sizeof mounting->error.text, used = 0;
-    int length =
-        snprintf(text, size, "no node of the cell '%s' is in reach: ", mounting->file->name);
-    used = (size_t)length;
-    for (uint32_t i = 0; i < mounting->file->node_count && i < TROUBLES_MAX && used < size; i++) {
-        const struct cell_place *place = &mounting->file->nodes[i];
-        const char *trouble = transport_trouble(mounting->transport, place->number);
-        length =
-            snprintf(text + used, size - used, "%s%.140s%s", i ? "; " : "",
-                     trouble[0] ? trouble : place->address, trouble[0] ? "" : " does not answer");
-        used += (size_t)length;
-    }
+    size_t size = sizeof mounting->error.text;
+    uint32_t count = mounting->file->node_count;
+    size_t used = (size_t)snprintf(text, size,
+                                   "no node of the cell '%s' is in reach: ", mounting->file->name);
+    for (uint32_t i = 0; i < count && i < TROUBLES_MAX && used < size; i++)
+        used += (size_t)print_trouble(mounting, i, text + used, size - used);
     if (used < size)
-        snprintf(text + used, size - used, "%s",
-                 mounting->file->node_count > TROUBLES_MAX ? "; nor the others" : "");
+        snprintf(text + used, size - used, "%s.", count > TROUBLES_MAX ? "; nor the others" : "");
 }
 
 /* --- where the volume is --- */
