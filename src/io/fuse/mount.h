@@ -35,9 +35,9 @@ struct mount_options {
     void (*on_unmounted)(void *ctx);
     /* For statfs(2): the size of the disk under the volume and what is left of it. NULL: zero. */
     void (*space)(void *ctx, struct env_space *out);
-    /* Asked about a program that was interrupted (killed, mostly) while it waits for an answer: true
-     * when there is none to be expected soon. It then gets EINTR; what it asked for may happen all
-     * the same. NULL: it waits. */
+    /* Asked about a program that was interrupted (killed, mostly) while it waits for an answer:
+     * true when there is none to be expected soon. It then gets EINTR; what it asked for may happen
+     * all the same. NULL: it waits. */
     bool (*stalled)(void *ctx);
     /* The kernel has let go, and nobody waits any more for what is still under way: it has to end.
      * NULL: it will anyway. */

@@ -18,8 +18,8 @@
  *   locks    flock(2) and fcntl(2) hold among the programs of one machine.
  *   atime    is not kept by reads: it would make each a write.
  *
- * A program that is killed while the volume is out of reach goes: the kernel lets it only when what it
- * asked for has been answered, so it is, with EINTR.
+ * A program that is killed while the volume is out of reach goes: the kernel lets it only when what
+ * it asked for has been answered, so it is, with EINTR.
  *
  * A kernel before 6.6 cannot map a file shared that is read past its pages. There, files are read
  * and written through them, under FUSE_AUTO_INVAL_DATA: each read(2) asks for the attributes first

@@ -29,8 +29,8 @@ struct client_options {
                            mounted, {"ok":false,"error":sentence}; -1: people read stderr */
 };
 
-/* Runs until SIGTERM, SIGINT, the request umount, or an unmount from outside. The exit code: 0 after
- * a clean end, 1 when it could not start or not end in time. */
+/* Runs until SIGTERM, SIGINT, the request umount, or an unmount from outside. The exit code: 0
+ * after a clean end, 1 when it could not start or not end in time. */
 int client_serve(const struct client_options *options);
 
 #endif
