@@ -64,6 +64,7 @@
     X(cleaner_waited, "the cleaner had to wait for room")                                       \
     X(cleaner_held, "a tail was opened at the segment that was being cleaned")                  \
     X(cleaner_before_guard, "a segment was cleaned because an adopted record hides some of it") \
+    X(cleaner_abolished, "the cleaner met a deletion of a past that was given up")              \
     X(cleaner_gave_up, "the cleaner kept a segment that cannot be read")                        \
     /* reading */                                                                               \
     X(read_from_memory, "bytes were read that were not in a file yet")                          \

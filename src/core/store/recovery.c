@@ -231,6 +231,7 @@ static enum err load_meta(struct replay *replay, bool *found)
         store->last_stamp = meta.last_stamp;
     if (!MUTANT(recovery_base_lost))
         store->base = meta.base;
+    store->rebase = meta.rebase;
     store->kept_from = meta.keep_ns == store->policy.keep_ns ? meta.kept_from : meta.last_stamp;
     if (meta.last_segment > store->segments.last_number)
         store->segments.last_number = meta.last_segment;
@@ -388,22 +389,22 @@ static enum err replay_record(struct replay *replay, struct segment *segment,
         return store_error_set(replay->error, err,
                                "Segment %08x, offset %u: the record cannot be applied: %s.",
                                segment->number, record->offset, err_text(err));
+    if (store->counters.replayed_records && replay->at.segment != segment->number)
+        MARK(recovery_over_segments);
+    replay->at = (struct place){segment->number, (uint32_t)end};
+    base_note(store, &record->frame, replay->stamp, replay->at);
     if (replay->stamped)
         store->last_stamp = replay->stamp; /* every record says it: T4 */
     if (!(record->frame.flags & FRAME_MOVED)) {
         segment->frames++;
         store->segments.frames++;
     }
-    if (store->counters.replayed_records && replay->at.segment != segment->number)
-        MARK(recovery_over_segments);
     segment->bytes = (uint32_t)end;
     segment->unsynced = true;
     replay->sequence = record->frame.sequence + 1;
     replay->incarnation = record->frame.incarnation;
     if (record->frame.durable > replay->proven)
         replay->proven = record->frame.durable;
-    replay->at = (struct place){segment->number, (uint32_t)end};
-    base_note(store, &record->frame, replay->stamp, replay->at);
     store->counters.replayed_records++;
     err = spill(replay);
     return err ? store_error_set(replay->error, err, "The index of %s cannot be written: %s.",

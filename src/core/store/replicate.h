@@ -92,7 +92,9 @@ enum err store_walk(struct store *store, struct store_walk *walk,
 
 /* The hash of (key, stamp) of the objects present in [from, to] at `at`, and how many there are;
  * equal for equal sets, on every machine; those of adjoining ranges add up. At most `most` objects
- * are counted. walk.more: there are others behind `last` in the whole store, from walk.next on. */
+ * are counted. walk.more: there are others behind `last` in the whole store, from walk.next on.
+ * An index that was made again from the log may know an older stamp of a block whose last change
+ * was a hole; then digests differ although nothing else does. */
 struct store_digest {
     struct store_walk walk; /* in: from, at, most; out: more, next */
     struct object_key to;   /* in: the last key that counts */
@@ -123,8 +125,11 @@ void store_export_free(struct store_export *export);
 
 /* --- adopting --- */
 
-/* Makes objects what another replica exported (T2), as one record. DECODE, CORRUPT as above; NOSPC,
- * LIMIT, FAILED as store_commit. store_last_stamp does not change. */
+/* Makes objects what another replica exported (T2), as one record. Until store_adopt_end the store
+ * is neither what it was nor what it will be, and nothing is to be committed; an object that is
+ * adopted alone (it was damaged) may be newer than the next commits, which do not change it then.
+ * DECODE, CORRUPT as above; NOSPC, LIMIT, FAILED as store_commit. store_last_stamp does not
+ * change. */
 enum err store_adopt(struct store *store, const struct store_shipped *shipped);
 /* Deletes objects that the snapshot does not have. */
 enum err store_adopt_absent(struct store *store, const struct object_key *keys, uint32_t count);

@@ -64,6 +64,8 @@ enum err apply_entry(struct store *store, const struct entry *entry);
 void apply_forget(struct store *store, const struct object_key *key, struct stamp stamp);
 /* Must a version superseded at `next`, with `newer` versions before it, stay readable? */
 bool store_keeps(const struct store *store, struct stamp stamp, struct stamp next, uint32_t newer);
+/* Is it a deletion of a past that was given up (A6)? */
+bool version_void(const struct store *store, const struct version *version);
 /* What an entry adds to its segment's `appended`. */
 uint32_t entry_log_weight(const struct entry *entry);
 
@@ -80,7 +82,12 @@ struct log_base {
         BASE_ADOPTED,  /* adopted objects, then commits */
     } state;
 };
-/* A record is in the log, up to `end`. */
+/* The last rebase (apply.c, A6). */
+struct rebase {
+    struct place place; /* behind its record */
+    struct stamp stamp;
+};
+/* A record is in the log, up to `end`. Before store->last_stamp is what it says. */
 void base_note(struct store *store, const struct frame *frame, struct stamp stamp,
                struct place end);
 /* Segments from this number on are left alone by the cleaner. */
@@ -122,6 +129,7 @@ struct meta {
     struct stamp last_stamp, kept_from;
     uint32_t last_segment;
     struct log_base base;
+    struct rebase rebase;
 };
 enum err meta_decode(struct bytes value, struct meta *meta);
 void checkpoint_free(struct store *store);
@@ -209,6 +217,7 @@ struct store {
     void (*on_record)(void *ctx, const struct store_record *record);
     void *on_record_ctx;
     struct log_base base;
+    struct rebase rebase;
     struct store_tail *tails;
     uint64_t keep_log;
     uint8_t note[STORE_NOTE_MAX];

@@ -22,11 +22,20 @@
 
 /* --- the base --- */
 
+static void rebased(struct store *store, struct stamp stamp, struct place end)
+{
+    struct segment *segment = segments_find(&store->segments, end.segment);
+    store->kept_from = stamp; /* of earlier times nothing is known here */
+    store->rebase = (struct rebase){end, stamp};
+    if (stamp_compare(store->last_stamp, stamp) > 0 && !MUTANT(adopt_guards_nothing))
+        segment->guard = segment->dirty = true;
+}
+
 void base_note(struct store *store, const struct frame *frame, struct stamp stamp, struct place end)
 {
     struct log_base *base = &store->base;
     if (frame->flags & FRAME_REBASE)
-        store->kept_from = stamp; /* of earlier times nothing is known here */
+        rebased(store, stamp, end);
     if (frame->flags & FRAME_ADOPTED)
         *base = (struct log_base){
             .place = end, .sequence = frame->sequence + 1, .state = BASE_ADOPTING};
