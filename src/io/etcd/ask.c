@@ -26,6 +26,7 @@
 #define CODE_UNAUTHENTICATED  16
 
 static void ask_try(struct ask *ask);
+static bool ready(const struct ask *ask);
 static void set_again(struct client *client);
 
 static uint64_t time_left(const struct ask *ask)
@@ -110,8 +111,10 @@ static void try_again(struct ask *ask)
         finish(ask, ask->maybe ? ERR_TIMEOUT : ERR_REGISTRY, NULL);
     else if (ask->tries % ask->client->url_count == 0)
         hold(ask, RETRY_NS);
-    else
+    else if (ready(ask)) /* the lease may have ended meanwhile */
         ask_try(ask);
+    else
+        hold(ask, time_left(ask));
 }
 
 /* etcd said that it did not do what it was asked for. */
