@@ -107,17 +107,62 @@ class Alone(cell.Case):
     def test_joining_cut_off(self):
         """The answer got lost: the same machine asks again and is given the same."""
         a = self.first()
-        code = self.invite('client')
-        home = os.path.join(self.top, 'client')
+        code, home = self.invite('client'), os.path.join(self.top, 'client')
+        obstacle = os.path.join(home, 'tls', 'client.csr')  # the keys cannot be kept: nothing was asked yet
+        os.makedirs(home)
+        with open(os.path.join(home, 'making'), 'w', encoding='utf-8') as file:
+            file.write(f'{code}  laptop')
+        os.makedirs(obstacle)
+        self.tool('join', home, code, '-', 'laptop', code=1)
+        os.rmdir(obstacle)
+        obstacle = os.path.join(home, 'cell.json.new')  # the answer cannot be kept
+        os.mkdir(obstacle)
+        self.tool('join', home, code, '-', 'laptop', code=1)
+        self.assertEqual(len(self.issued(a, 'laptop')), 1)
+        self.assertIn('used already', self.tool('join', os.path.join(self.top, 'other'), code, '-', 'laptop', code=1))
+        os.rmdir(obstacle)
         self.tool('join', home, code, '-', 'laptop')
+        self.assertEqual(len(self.issued(a, 'laptop')), 1)
+        self.assertIn('"ok":true', self.tool('call', home, 'client', a.address, '{"request": "nodes"}'))
+
+    def issued(self, node, name):
+        return [row for row in self.good(node, 'certificates')['certificates'] if row['name'] == name]
+
+
+    def test_renewal(self):
+        """Who has the key of a certificate gets another like it; nobody else does, and not for a revoked one."""
+        a = self.first()
+        home = os.path.join(self.top, 'client')
+        self.tool('join', home, self.invite('client', uid=1234), '-', 'laptop')
         tls = os.path.join(home, 'tls')
         with open(os.path.join(tls, 'client.crt'), encoding='utf-8') as file:
-            first = file.read()
-        os.remove(os.path.join(home, 'cell.json'))
-        os.remove(os.path.join(tls, 'client.crt'))
-        self.assertFalse(os.path.exists(os.path.join(tls, 'client.csr')))
-        self.assertNotEqual(first, '')
-        self.assertEqual(self.alive(a), 1)
+            certificate = file.read()
+        renewed = self.renew(a, home, os.path.join(tls, 'client.key'), certificate)
+        self.assertTrue(renewed['ok'], renewed)
+        text = self.openssl('x509', '-noout', '-text', given=renewed['certificate'])
+        self.assertIn('pactfs:uid=1234', text)
+        self.assertNotEqual(renewed['certificate'], certificate)
+        self.assertEqual(len(self.issued(a, 'laptop')), 2)
+        other = os.path.join(self.top, 'other.key')
+        self.openssl('genpkey', '-algorithm', 'ED25519', '-out', other)
+        self.assertEqual(self.renew(a, home, other, certificate)['code'], 'CERTIFICATE')
+        with open(os.path.join(a.home, 'tls', 'admin.crt'), encoding='utf-8') as file:
+            admin = file.read()
+        self.assertEqual(self.renew(a, home, os.path.join(tls, 'client.key'), admin)['code'], 'CERTIFICATE')
+        old = [row for row in self.issued(a, 'laptop')]
+        for row in old:
+            self.good(a, 'revoke', serial=row['serial'])
+        with open(os.path.join(tls, 'client.crt'), 'w', encoding='utf-8') as file:
+            file.write(renewed['certificate'])
+        self.wait_for('both are refused', lambda: not self.call_any(home, a.address))
+
+    def openssl(self, *words, given=''):
+        return cell.subprocess.run(['openssl', *words], input=given, capture_output=True, text=True, timeout=30, check=True).stdout
+
+    def renew(self, node, home, key, certificate):
+        request = self.openssl('req', '-new', '-key', key, '-subj', '/CN=me')
+        words = json.dumps({'request': 'renew', 'pem': request, 'certificate': certificate})
+        return json.loads(self.tool('call', home, 'client', node.address, words))
 
 
 class Hostile(cell.Case):
@@ -226,6 +271,23 @@ class Three(cell.Case):
         self.wait_for('the others serve', lambda: self.serves(other, 'v', {1, 2, 3} - {primary}))
         self.good(self.nodes[primary - 1], 'isolate', on=False)
         self.wait_for('it is back', lambda: self.serves(other, 'v', {1, 2, 3}))
+
+
+    def test_contract(self):
+        """Another number of replicas, all of them and the least, on a volume that lives."""
+        a = self.cell_of(3)[0]
+        self.volume('v')
+        text = 'preset = strong\nreplicas = 2\n'
+        self.bad(a, 'volume-set', volume='v', contract=text, was='something else', code='CONFLICT')
+        self.bad(a, 'volume-set', volume='v', contract='preset = local', code='CONTRACT')
+        self.good(a, 'volume-set', volume='v', contract=text)
+        self.wait_for('two replicas', lambda: len(self.members('v')) == 2)
+        text = 'preset = strong\nreplicas = 3\nleast = 1\n'
+        self.good(a, 'volume-set', volume='v', contract=text)
+        self.wait_for('three replicas', lambda: self.serves(a, 'v', {1, 2, 3}))
+        self.good(a, 'volume-delete', volume='v')
+        self.good(a, 'volume-restore', volume='v')
+        self.wait_for('it serves again', lambda: self.serves(a, 'v', {1, 2, 3}))
 
 
 class Four(cell.Case):

@@ -78,12 +78,14 @@ class Mounted(cell.Case):
         self.assertTrue(mount.ready.get('ok'), mount.ready)
         return mount
 
-    def disturb(self, disturbance):
+    def disturb(self, disturbance, whole=False):
         """Three nodes, a volume, a writer on node 1's machine; `disturbance` of the primary while it writes."""
         self.cell_of(3)
         self.volume('v')
         self.good(self.nodes[0], 'volume-move', volume='v', to=2)
         self.wait_for('the primary is node 2', lambda: self.good(self.nodes[0], 'volume-show', volume='v')['view']['primary'] == 2)
+        if whole:
+            self.wait_for('three members', lambda: len(self.good(self.nodes[0], 'status')['registry']['members']) == 3, 30)
         mount = self.mount(self.nodes[0], 'v', 'm')
         writer = Writer(mount.where)
         writer.start()
@@ -115,6 +117,25 @@ class Mounted(cell.Case):
         moved = self.disturb(lambda node: self.good(self.nodes[0], 'volume-move', volume='v', to=3))
         print(f'longest write {moved:.2f} s', end=' ')
         self.assertLess(moved, 2)
+
+    def test_registry_stopped(self):
+        """All members of the registry stand still: the volume goes on."""
+        def stand_still(_):
+            children = self.children()
+            self.assertEqual(len(children), 3)
+            for child in children:
+                os.kill(child, signal.SIGSTOP)
+            self.addCleanup(lambda: [os.kill(child, signal.SIGCONT) for child in children if os.path.exists(f'/proc/{child}')])
+            self.wait_for('the registry is missed', lambda: not self.nodes[0].ask('status')['registry']['reachable'])
+        print(f'longest write {self.disturb(stand_still, whole=True):.2f} s', end=' ')
+
+    def children(self):
+        """The etcd processes of the nodes."""
+        found = []
+        for node in self.nodes:
+            with open(f'/proc/{node.process.pid}/task/{node.process.pid}/children', encoding='utf-8') as file:
+                found += [int(word) for word in file.read().split()]
+        return found
 
     def test_wrong_name(self):
         a = self.first()

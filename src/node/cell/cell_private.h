@@ -71,7 +71,7 @@ struct cell_volume {
     uint64_t view_revision;
     bool seen, view_seen;
     bool gone;      /* the registry has it no more */
-    bool moving;    /* an edit of its replicas is under way */
+    bool moving;    /* its replicas, or the primary's part, are being moved */
     uint32_t edits; /* that hold on to this row */
     struct cell_away away[GROUP_MAX];
     uint32_t away_count;

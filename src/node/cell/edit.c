@@ -73,7 +73,7 @@ static void try(struct edit *edit)
     struct registry *registry = edit->cell->registry;
     arena_reset(&edit->arena);
     edit->condition_count = edit->write_count = 0;
-    enum err err = edit->make(edit);
+    enum err err = registry ? edit->make(edit) : ERR_REGISTRY; /* none: the node stops */
     if (err != OK || edit->write_count == 0) {
         end_soon(edit, err);
         return;

@@ -304,6 +304,10 @@ static void took(struct registry_read *read)
 static void look(struct enrolling *e)
 {
     struct registry *registry = e->ask->cell->registry;
+    if (!registry) {
+        REFUSE(e, ERR_BUSY, "PactFS is stopping.");
+        return;
+    }
     if (e->reads == ENROL_READS)
         e->reads = 0;
     if (e->reads == 0) {

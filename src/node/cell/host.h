@@ -22,7 +22,8 @@ struct host {
     struct store *store;
     struct primary *primary;
     struct contract contract; /* that the replica manager was made with */
-    bool restart;             /* with another contract */
+    bool restart;             /* with another contract, at restart_ns */
+    uint64_t restart_ns;
     bool founding;
     uint64_t saved_revision; /* of the record in the directory */
     uint64_t unwanted_ns;    /* since when */

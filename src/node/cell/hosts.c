@@ -29,6 +29,7 @@
 #define KEEP_LOG_BYTES (UINT64_C(256) << 20) /* for replicas that were away */
 #define REST_LEAST_NS  (1000 * CELL_MS)
 #define REST_MOST_NS   (60000 * CELL_MS)
+#define RESTART_NS     (1000 * CELL_MS)
 #define CACHE_LEAST    (UINT64_C(8) << 20)
 
 static void host_step(struct host *host);
@@ -240,6 +241,26 @@ static bool contract_moved(const struct contract *a, const struct contract *b)
     return a->least != b->least || a->failover_ns != b->failover_ns || a->read != b->read;
 }
 
+/* One replica after another, the primary last: somebody serves all the time. */
+static void restart_later(struct host *host)
+{
+    struct cell *cell = host->cell;
+    const struct view *view = &host->volume->view;
+    uint64_t turn = 0;
+    for (uint32_t i = 0; i < view->count; i++)
+        if (view->members[i] != view->primary && view->members[i] < cell->file.node)
+            turn++;
+    if (view->primary == cell->file.node)
+        turn = view->count;
+    host->restart = true;
+    host->restart_ns = cell_now(cell) + turn * (RESTART_NS + host->contract.failover_ns);
+}
+
+static bool restart_due(const struct host *host)
+{
+    return host->restart && cell_now(host->cell) >= host->restart_ns;
+}
+
 static void host_free(struct host *host)
 {
     struct cell *cell = host->cell;
@@ -260,7 +281,7 @@ static void host_step(struct host *host)
     bool want = wanted(host);
     if (host->state == HOST_CLOSED && want && !host->resting && !host->cell->opening)
         open_store(host);
-    else if (host->state == HOST_OPEN && (!want || host->restart))
+    else if (host->state == HOST_OPEN && (!want || restart_due(host)))
         stop(host);
     else if (host->state == HOST_OPEN)
         found(host);
@@ -303,8 +324,8 @@ void host_follow(struct cell *cell, struct cell_volume *volume)
     if (host->state == HOST_OPEN && host->primary) {
         if (volume->revision)
             primary_assigned(host->primary, volume->record.replicas, volume->record.replica_count);
-        if (volume->sound && contract_moved(&host->contract, &volume->contract))
-            host->restart = true;
+        if (volume->sound && contract_moved(&host->contract, &volume->contract) && !host->restart)
+            restart_later(host);
     }
     host_step(host);
 }

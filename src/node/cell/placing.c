@@ -104,11 +104,33 @@ static void change(struct cell *cell, struct cell_volume *volume, const struct p
     edit_begin(&placing->edit);
 }
 
+/* --- the primary's part goes elsewhere first --- */
+
+struct handing {
+    struct cell *cell;
+    uint8_t uuid[16];
+};
+
 static void handed_over(void *ctx, enum err err)
 {
-    (void)ctx;
-    if (err != OK)
-        journal("a primary's part could not be handed over: %s", err_text(err));
+    struct handing *handing = ctx;
+    struct cell_volume *volume = volume_of(handing->cell, handing->uuid);
+    if (volume)
+        volume->moving = false;
+    if (volume && err != OK)
+        journal("volume %s: the primary's part could not be handed over: %s", volume->record.name,
+                err_text(err));
+    free(handing);
+}
+
+static void hand_over(struct cell *cell, struct cell_volume *volume, uint32_t to)
+{
+    struct handing *handing = calloc(1, sizeof *handing);
+    INVARIANT(handing != NULL);
+    handing->cell = cell;
+    memcpy(handing->uuid, volume->record.identity.uuid, sizeof handing->uuid);
+    volume->moving = true;
+    primary_hand_over(host_primary(volume), to, handed_over, handing);
 }
 
 static uint32_t lost_ones(const struct cell *cell, const struct cell_volume *volume)
@@ -144,7 +166,7 @@ static void step(struct cell *cell, struct cell_volume *volume, struct primary *
     if (next == PLACEMENT_CHANGE)
         change(cell, volume, &p);
     else if (next == PLACEMENT_HAND_OVER)
-        primary_hand_over(primary, p.to, handed_over, cell);
+        hand_over(cell, volume, p.to);
 }
 
 void placing_tick(struct cell *cell)
