@@ -197,6 +197,20 @@ def killed(a):
     print('ok  killed', flush=True)
 
 
+def unmount(b):
+    """umount(8) of a side that is cut off."""
+    os.stat(b)
+    waits = subprocess.Popen([sys.executable, '-c', f'import os; print(1, flush=True); os.stat("{b}/stick")'],
+                             stdout=subprocess.PIPE)
+    waits.stdout.read(2)
+    while open(f'/proc/{waits.pid}/stat', encoding='utf-8').read().split()[2] not in 'SD':
+        pass
+    waits.kill()
+    waits.wait(timeout=10)
+    subprocess.run(['umount', b], check=True, timeout=10)
+    print('ok  unmounted', flush=True)
+
+
 def stick(a):
     """Cuts side a off while a program waits for it, another has a file open there, and a page is dirty."""
     write(f'{a}/open', b'x' * 4096)
@@ -216,7 +230,7 @@ def outside(shared, flags):
         os.rmdir(where + '/a')
         os.rmdir(where + '/b')
         start = time.monotonic()
-        subprocess.run([shared, *flags, where, *me, '--stick', '{a}'], check=True, timeout=100)
+        subprocess.run([shared, *flags, where, *me, '--stick', '{a}', '{b}'], check=True, timeout=100)
         took = time.monotonic() - start
         assert took < CLOSE_SECONDS, took
         deadline = time.monotonic() + 5
@@ -237,6 +251,7 @@ if __name__ == '__main__':
     elif sys.argv[1] == '--stick':
         stick(sys.argv[2])
         killed(sys.argv[2])
+        unmount(sys.argv[3])
     elif sys.argv[2:3] == ['--run']:
         with tempfile.TemporaryDirectory(prefix='pactfs-shared-', ignore_cleanup_errors=True) as folder:
             sys.exit(subprocess.run([sys.argv[1], folder, *sys.argv[3:]], check=False).returncode)

@@ -58,7 +58,7 @@ static struct call *take(struct mount *mount)
     call->request.op.now = mount->options.shared ? 0 : file_time();
     call->room = 0;
     call->unique = ((const struct fuse_in_header *)(const void *)mount->current->data)->unique;
-    call->interrupted = call->answered = false;
+    call->interrupted = call->answered = call->looks = false;
     if (mount->options.shared)
         shared_begun(call);
     call->who = ((const struct fuse_in_header *)(const void *)mount->current->data)->pid;
@@ -230,6 +230,7 @@ void reply_attr(struct call *call)
     struct stat st;
     if (reply_failed(call))
         return;
+    shared_looked(call);
     attr_to_stat(&call->request.result.attr, &st);
     fuse_reply_attr(call->req, &st, change_keep(call, &call->request.result.attr));
     call_end(call);

@@ -52,7 +52,9 @@ void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forg
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
     (void)fi;
-    call_run(call_new(req, FS_GETATTR, ino), reply_attr);
+    struct call *call = call_new(req, FS_GETATTR, ino);
+    shared_looks(call);
+    call_run(call, reply_attr);
 }
 
 static const struct {

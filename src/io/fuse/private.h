@@ -43,6 +43,7 @@ struct call {
     struct call *next;
     struct call *live_next, *live_prev; /* shared: of all under way */
     bool interrupted, answered;         /* answered before its end, see shared.c */
+    bool looks;                         /* at the attributes of the root */
 };
 
 struct mount {
@@ -64,6 +65,7 @@ struct mount {
     uv_timer_t deadline;
     uv_timer_t interrupts; /* runs while a call is interrupted and not answered */
     struct call *live;
+    struct fs_attr root; /* shared: its attributes as last told; ino 0: not yet */
     struct awake awake;
     uint32_t handles;    /* not yet closed */
     uint64_t spin_until; /* nanoseconds, uv_hrtime */
@@ -131,6 +133,9 @@ void shared_begun(struct call *call);
 void shared_ended(struct call *call);
 /* FUSE_INTERRUPT. */
 void shared_interrupt(struct mount *mount, uint64_t unique);
+/* Before a GETATTR is run; before its result is answered. */
+void shared_looks(struct call *call);
+void shared_looked(struct call *call);
 /* The flags of a write. */
 uint32_t shared_write_flags(const struct fuse_file_info *fi);
 
@@ -154,8 +159,10 @@ ssize_t wire_read(int fd, void *buf, size_t len, void *userdata);
  * way are void. It waits for an inode that is being evicted: only for one that a request of which
  * the answer is still due holds on to. */
 void wire_attributes_changed(struct mount *mount, uint64_t ino);
-/* Answers a call with an errno, past libfuse when it does not know it. */
+/* Answers a call that goes on with an errno / with attributes, past libfuse when it does not know
+ * it. */
 void wire_answer_error(struct call *call, int number);
+void wire_answer_attr(struct call *call, const struct fs_attr *attr);
 /* The same of the call's inode, on a worker, for one that nobody may hold. Ends the call, which has
  * been answered. */
 void wire_attributes_changed_later(struct call *call);

@@ -21,6 +21,9 @@
  * A program that is killed while the volume is out of reach goes: the kernel lets it only when what
  * it asked for has been answered, so it is, with EINTR.
  *
+ * umount(8) asks for the attributes of the mount's root first: while the volume is out of reach,
+ * these are answered as they last were.
+ *
  * A kernel before 6.6 cannot map a file shared that is read past its pages. There, files are read
  * and written through them, under FUSE_AUTO_INVAL_DATA: each read(2) asks for the attributes first
  * and drops what is old. The difference: a program may see a write of another program on its own
@@ -110,11 +113,14 @@ static void look_at_interrupted(uv_timer_t *timer)
     bool stalled = mount->options.stalled(mount->options.ctx);
     uint32_t left = 0;
     for (struct call *call = mount->live; call; call = call->live_next) {
-        if (!call->interrupted || call->answered)
+        bool known = call->looks && mount->root.ino != 0;
+        if ((!call->interrupted && !known) || call->answered)
             continue;
         left += !stalled;
         call->answered = stalled;
-        if (stalled)
+        if (stalled && known)
+            wire_answer_attr(call, &mount->root);
+        else if (stalled)
             wire_answer_error(call, EINTR);
     }
     if (left)
@@ -129,7 +135,24 @@ void shared_interrupt(struct mount *mount, uint64_t unique)
     if (!call || !mount->options.stalled)
         return; /* it has been answered */
     call->interrupted = true;
-    uv_timer_start(&mount->interrupts, look_at_interrupted, 0, 0);
+    if (!uv_is_active((uv_handle_t *)&mount->interrupts))
+        uv_timer_start(&mount->interrupts, look_at_interrupted, 0, 0);
+}
+
+void shared_looks(struct call *call)
+{
+    struct mount *mount = call->mount;
+    if (!mount->options.stalled || call->request.op.ino != FS_ROOT_INO)
+        return;
+    call->looks = true;
+    if (!uv_is_active((uv_handle_t *)&mount->interrupts))
+        uv_timer_start(&mount->interrupts, look_at_interrupted, INTERRUPT_MS, 0);
+}
+
+void shared_looked(struct call *call)
+{
+    if (call->mount->options.shared && call->request.result.attr.ino == FS_ROOT_INO)
+        call->mount->root = call->request.result.attr;
 }
 
 /* The kernel places an append at the end that it knows; pages of a mapping have their place. */

@@ -118,14 +118,13 @@ static struct wire_time to_wire_time(uint64_t seconds, uint32_t nanoseconds)
     return (struct wire_time){.seconds = (int64_t)seconds, .nanoseconds = nanoseconds};
 }
 
-static void reply_statx(struct call *call)
+static struct wire_statx_out statx_of(const struct fs_attr *attr, double keep)
 {
     struct fuse_attr a;
-    const struct fs_attr *attr = &call->request.result.attr;
     attr_to_wire(attr, &a);
     int64_t btime = attr->btime / 1000000000, rest = attr->btime % 1000000000;
-    struct wire_statx_out out = {
-        .attr_valid = (uint64_t)change_keep(call, attr),
+    return (struct wire_statx_out){
+        .attr_valid = (uint64_t)keep,
         .mask = STATX_BITS_BASIC | STATX_BITS_BTIME,
         .blksize = a.blksize,
         .nlink = a.nlink,
@@ -143,7 +142,38 @@ static void reply_statx(struct call *call)
         .rdev_major = major(attr->rdev),
         .rdev_minor = minor(attr->rdev),
     };
+}
+
+static void reply_statx(struct call *call)
+{
+    const struct fs_attr *attr = &call->request.result.attr;
+    if (call->request.err == OK)
+        shared_looked(call);
+    struct wire_statx_out out = statx_of(attr, change_keep(call, attr));
     answer(call, &out, sizeof out);
+}
+
+void wire_answer_attr(struct call *call, const struct fs_attr *attr)
+{
+    struct stat st;
+    struct wire_statx_out body = statx_of(attr, 0);
+    struct fuse_out_header out = {.len = sizeof out + sizeof body, .unique = call->unique};
+    struct iovec iov[2] = {{&out, sizeof out}, {&body, sizeof body}};
+    attr_to_stat(attr, &st);
+    if (call->req) {
+        fuse_reply_attr(call->req, &st, 0);
+        call->req = NULL;
+    } else {
+        ssize_t taken = writev(call->mount->fd, iov, 2);
+        (void)taken; /* nobody waits any more */
+    }
+}
+
+static void do_statx(struct mount *mount)
+{
+    struct call *call = call_new_raw(mount, FS_GETATTR);
+    shared_looks(call);
+    call_run(call, reply_statx);
 }
 
 static void reply_raw_status(struct call *call)
@@ -225,7 +255,7 @@ void wire_dispatch(struct mount *mount, size_t size)
         do_tmpfile(mount);
         break;
     case OPCODE_STATX:
-        call_run(call_new_raw(mount, FS_GETATTR), reply_statx);
+        do_statx(mount);
         break;
     case FUSE_INTERRUPT:
         if (mount->options.shared)
