@@ -12,7 +12,7 @@
 #include "cli/volume.h"
 #include "core/contract/nearest.h"
 
-#define GONE_MS 5000
+#define LIFE_MS 5000
 
 static int find_place(const struct arguments *arguments, struct demo *demo)
 {
@@ -167,6 +167,17 @@ static int status(const struct arguments *arguments, struct demo *demo)
     return EXIT_DONE;
 }
 
+static const struct {
+    const char *verb;
+    int number;
+    enum demo_life then;
+    const char *says;
+} blows[] = {
+    {"kill", SIGKILL, DEMO_GONE, "is killed; pactfs demo heal starts it again"},
+    {"stop", SIGSTOP, DEMO_STOPPED, "stands still; pactfs demo cont, or heal, lets it go on"},
+    {"cont", SIGCONT, DEMO_RUNS, "goes on"},
+};
+
 static int hurt(struct demo *demo, const char *verb, unsigned node)
 {
     struct demo_process *process = &demo->nodes[node].process;
@@ -178,17 +189,13 @@ static int hurt(struct demo *demo, const char *verb, unsigned node)
             printf("node %u is cut off from everybody; pactfs demo heal connects it\n", node + 1);
         return code;
     }
-    int number = strcmp(verb, "kill") == 0   ? SIGKILL
-                 : strcmp(verb, "stop") == 0 ? SIGSTOP
-                                             : SIGCONT;
-    if (!demo_signal(process, number))
-        return complain("node %u could not be signalled", node + 1);
-    if (number == SIGKILL && !demo_wait_gone(process, GONE_MS))
-        return complain("node %u does not end", node + 1);
-    printf("node %u %s\n", node + 1,
-           number == SIGKILL   ? "is killed; pactfs demo heal starts it again"
-           : number == SIGSTOP ? "stands still; pactfs demo cont, or heal, lets it go on"
-                               : "goes on");
+    for (size_t i = 0; i < sizeof blows / sizeof *blows; i++) {
+        if (strcmp(blows[i].verb, verb) != 0)
+            continue;
+        if (!demo_signal(process, blows[i].number) || !demo_wait(process, blows[i].then, LIFE_MS))
+            return complain("node %u does not obey", node + 1);
+        printf("node %u %s\n", node + 1, blows[i].says);
+    }
     return EXIT_DONE;
 }
 

@@ -49,8 +49,8 @@ struct demo_process demo_process_of(long pid);
 enum demo_life { DEMO_GONE, DEMO_RUNS, DEMO_STOPPED };
 enum demo_life demo_life(const struct demo_process *process);
 bool demo_signal(const struct demo_process *process, int number);
-/* Waits at most timeout_ms for it to be gone. */
-bool demo_wait_gone(const struct demo_process *process, int timeout_ms);
+/* Waits at most timeout_ms for it to be so: signals take their time. */
+bool demo_wait(const struct demo_process *process, enum demo_life life, int timeout_ms);
 /* Starts the node whose home is there. */
 int demo_start_node(struct demo *demo, unsigned node);
 int demo_isolate(struct demo *demo, unsigned node, bool on);

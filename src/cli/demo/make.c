@@ -272,9 +272,9 @@ static void stop_node(struct demo_node *node)
         json_decref(client_ask(&client, "stop", STOP_MS));
         client_close(&client);
     }
-    if (!demo_wait_gone(&node->process, STOP_MS)) {
+    if (!demo_wait(&node->process, DEMO_GONE, STOP_MS)) {
         demo_signal(&node->process, SIGKILL);
-        demo_wait_gone(&node->process, STOP_MS);
+        demo_wait(&node->process, DEMO_GONE, STOP_MS);
     }
     node->process.pid = 0;
 }
@@ -288,9 +288,9 @@ void demo_stop(struct demo *demo)
 {
     demo_signal(&demo->agent, SIGCONT);
     mounts_each(demo->nodes[0].home, stop_mount, demo->nodes[0].home);
-    if (!demo_wait_gone(&demo->agent, STOP_MS)) {
+    if (!demo_wait(&demo->agent, DEMO_GONE, STOP_MS)) {
         demo_signal(&demo->agent, SIGKILL);
-        demo_wait_gone(&demo->agent, STOP_MS);
+        demo_wait(&demo->agent, DEMO_GONE, STOP_MS);
     }
     demo->agent.pid = 0;
     for (unsigned i = DEMO_NODES; i-- > 0;)

@@ -65,9 +65,9 @@ bool demo_signal(const struct demo_process *process, int number)
     return demo_life(process) != DEMO_GONE && kill((pid_t)process->pid, number) == 0;
 }
 
-bool demo_wait_gone(const struct demo_process *process, int timeout_ms)
+bool demo_wait(const struct demo_process *process, enum demo_life life, int timeout_ms)
 {
-    for (int waited = 0; demo_life(process) != DEMO_GONE; waited += STEP_MS) {
+    for (int waited = 0; demo_life(process) != life; waited += STEP_MS) {
         if (waited >= timeout_ms)
             return false;
         poll(NULL, 0, STEP_MS);
