@@ -8,6 +8,7 @@
 #include "cli/volume.h"
 #include "core/contract/duration.h"
 #include "core/group/view.h"
+#include "node/client/client.h"
 
 static bool yes(const json_t *object, const char *name)
 {
@@ -30,6 +31,7 @@ static bool part_is(const json_t *replica, const char *part)
 struct explain_state volume_state(const json_t *volume, struct explain_replica *replicas)
 {
     struct explain_state state = {.running = true,
+                                  .patience_ms = CLIENT_PATIENCE_S * UINT64_C(1000),
                                   .view = answer_number(json_object_get(volume, "view"), "number"),
                                   .serves = yes(volume, "serves"),
                                   .writes = yes(volume, "writes"),

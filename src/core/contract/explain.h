@@ -51,11 +51,12 @@ struct explain_state {
     uint64_t problems; /* damaged places found since the start */
     bool full, failed;
     /* of a volume with several copies */
-    uint64_t view;   /* its number; 0: none is known */
-    bool serves;     /* the primary answers */
-    bool writes;     /* `least` members are there */
-    bool registry;   /* is in reach */
-    uint32_t spares; /* nodes that run and have no copy of this volume */
+    uint64_t patience_ms; /* a mount waits so long for the volume to be in reach; 0: not known */
+    uint64_t view;        /* its number; 0: none is known */
+    bool serves;          /* the primary answers */
+    bool writes;          /* `least` members are there */
+    bool registry;        /* is in reach */
+    uint32_t spares;      /* nodes that run and have no copy of this volume */
     const struct explain_replica *replicas;
     uint32_t replica_count; /* at most GROUP_MAX */
 };

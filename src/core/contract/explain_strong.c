@@ -58,6 +58,17 @@ static void say_see(struct speaker *s, const struct contract *c, const struct ti
     }
     say(s, "Every machine may mount the volume; nothing has to be closed or opened again to be "
            "seen elsewhere.");
+    say(s,
+        "A read or write of more than 1 MiB is several operations. Appends (O_APPEND) of several "
+        "machines do not overwrite each other. Reading does not change times of access.");
+    say(s,
+        "A file that is mapped into memory (mmap) may show what other machines wrote only when it "
+        "is opened again or its attributes are asked for. What is stored into the mapping is "
+        "seen elsewhere from msync(MS_SYNC), fsync or munmap on, or when the kernel writes it "
+        "back.");
+    if (c->read == READ_PRIMARY)
+        say(s, "On a Linux before 6.6, a program may see another's write on its own machine while "
+               "that is still under way, a moment before anybody else can.");
     say(s, "Locks (flock, fcntl) hold on one machine only: they do not keep other machines out.");
 }
 
@@ -134,8 +145,10 @@ static void say_loss(struct speaker *s, const struct contract *c, const struct t
     say(s, "Deleting a file deletes it on all replicas: keep backups.");
 }
 
-static void say_partition(struct speaker *s, const struct contract *c, const struct times *t)
+static void say_partition(struct speaker *s, const struct contract *c, const struct times *t,
+                          const struct explain_state *state)
 {
+    char patience[DURATION_TEXT_MAX];
     s->topic = EXPLAIN_PARTITION;
     say(s,
         "The side goes on, within %s, that reaches the registry's majority and has a member of the "
@@ -149,6 +162,11 @@ static void say_partition(struct speaker *s, const struct contract *c, const str
     else
         say(s, "On every other side, changes wait, and reads may be answered from a copy that is "
                "behind.");
+    if (state->patience_ms)
+        say(s,
+            "Calls wait for %s at most, then they get an error. A program that is killed meanwhile "
+            "goes at once.",
+            duration_print(state->patience_ms * DURATION_MS, patience));
     say(s, "Without the registry everything goes on as long as the members of the view reach each "
            "other; only who belongs to the view cannot change until it is back.");
     say(s,
@@ -267,7 +285,7 @@ void explain_strong(struct speaker *s, const struct contract *contract,
     say_durable(s, contract);
     say_crash(s);
     say_loss(s, contract, &t);
-    say_partition(s, contract, &t);
+    say_partition(s, contract, &t, state);
     say_rest(s);
     say_now(s, contract, state);
 }
@@ -284,8 +302,14 @@ void explain_strong_brief(struct speaker *s, const struct contract *contract)
     say(s, "What was answered is on the disks of all members of the view, at least %u of %u.",
         contract->least, contract->replicas);
     s->topic = EXPLAIN_LOSS;
-    say(s,
-        "While all %u copies are there, any %u may be lost without losing an answered change; when "
-        "a machine fails, calls wait for at most %s.",
-        contract->replicas, contract->replicas - 1, t.failover);
+    if (contract->replicas > contract->least)
+        say(s,
+            "While all %u copies are there, any %u may be lost without losing an answered change; "
+            "when a machine fails, calls wait for at most %s.",
+            contract->replicas, contract->replicas - 1, t.failover);
+    else
+        say(s,
+            "While all %u copies are there, any %u may be lost without losing an answered change; "
+            "when a machine fails, changes wait until it is back or replaced (least = replicas).",
+            contract->replicas, contract->replicas - 1);
 }

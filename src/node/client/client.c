@@ -25,7 +25,6 @@
 #define TICK_MS    100u
 #define CHECK_NS   (UINT64_C(30) * 1000000000u) /* between two looks at the certificate's file */
 #define GRACE_MS   500u
-#define PATIENCE_S 600u
 #define STALLED_NS UINT64_C(1000000000) /* beyond the time of a failover */
 
 /* --- telling who started us --- */
@@ -357,7 +356,7 @@ static void begin(struct mounting *mounting)
                                      .nodes = mounting->replicas,
                                      .node_count = mounting->replica_count,
                                      .timing = timing_of(mounting->contract.failover_ns),
-                                     .patience_ns = PATIENCE_S * UINT64_C(1000000000),
+                                     .patience_ns = CLIENT_PATIENCE_S * UINT64_C(1000000000),
                                      .read_one = mounting->contract.read == READ_ONE,
                                      .near = mounting->file->node,
                                      .holds = holds,

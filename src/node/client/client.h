@@ -15,9 +15,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CLIENT_FIND_MS 1800u  /* the nodes are given to say where the volume is */
-#define CLIENT_OPEN_MS 6000u  /* and its replicas to take us in */
-#define CLIENT_STOP_MS 20000u /* a stop that takes longer ends the process */
+#define CLIENT_FIND_MS    1800u  /* the nodes are given to say where the volume is */
+#define CLIENT_OPEN_MS    6000u  /* and its replicas to take us in */
+#define CLIENT_STOP_MS    20000u /* a stop that takes longer ends the process */
+#define CLIENT_PATIENCE_S 600u   /* calls wait so long for the volume to be in reach, then fail */
 
 struct client_options {
     const char *home;   /* absolute; of a cell, with a client's or administrator's certificate */

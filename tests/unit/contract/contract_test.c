@@ -372,11 +372,11 @@ static void explains_strong(void **state)
     (void)state;
     static struct heard h;
     struct contract c = contract_of(PRESET_STRONG);
-    struct explain_state s = {.running = false};
+    struct explain_state s = {.running = false, .patience_ms = 600000};
     says(tell(&c, &s, &h),
          (const char *[]){"linearisable", "any 2 of them", "least = 2", "within 2s", "800ms", "1s",
-                          "on 2 disks at least", "Up to 1 replica may", "10m", "Nothing is known",
-                          NULL},
+                          "on 2 disks at least", "Up to 1 replica may", "10m",
+                          "wait for 10m at most", "mmap", "Nothing is known", NULL},
          (const char *[]){"sequentially", "least = 1", NULL});
     c.read = READ_ONE;
     c.replicas = 2;
@@ -441,6 +441,11 @@ static void explains_briefly(void **state)
     assert_non_null(strstr(h.all, "latest write"));
     assert_non_null(strstr(h.all, "at least 2 of 3"));
     assert_non_null(strstr(h.all, "at most 2s"));
+    c.least = 3;
+    memset(&h, 0, sizeof h);
+    explain_brief(&c, &s, hear, &h);
+    assert_null(strstr(h.all, "at most 2s"));
+    assert_non_null(strstr(h.all, "until it is back"));
     memset(&h, 0, sizeof h);
     c = contract_default();
     explain_brief(&c, &s, hear, &h);
