@@ -32,10 +32,6 @@ static int bio_write(BIO *bio, const char *data, int len)
 {
     struct conn *conn = BIO_get_data(bio);
     struct transport *t = conn->transport;
-    if (conn->sealed.bytes > 0) {
-        outbox_add(&conn->sealed, data, (size_t)len);
-        return len;
-    }
     if (t->cipher_len > 0 && (t->cipher_of != conn || t->cipher_len + (size_t)len > CIPHER_ROOM))
         seal_push(t->cipher_of);
     INVARIANT((size_t)len <= CIPHER_ROOM);

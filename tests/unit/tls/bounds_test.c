@@ -40,6 +40,7 @@ static int begin(void **state)
     ends_begin(state);
     struct transport_options options = ends_options(&ends.end[0], "node-1", 1);
     options.queue_bytes = 8 << 20;
+    options.handshake_ms = 30000; /* a thousand on a busy machine */
     server = ends_open_with(0, &options);
     return 0;
 }
@@ -257,6 +258,40 @@ static void no_room(void **state)
         close(fds[i]);
 }
 
+/* T1 to the second: what an expired peer sends is not delivered, though it is still connected. */
+static void expired_before_the_sweep(void **state)
+{
+    (void)state;
+    struct end *agent = ends_open(1, "client", 0);
+    ends_place(agent, server, 1);
+    assert_int_equal(ends_send(agent, 1, "valid"), OK);
+    ENDS_UNTIL(server->got == 1 && agent->joined == 1);
+    peer_conn(server->t, server->from[0])->identity.not_after = 1;
+    assert_int_equal(ends_send(agent, 1, "expired"), OK);
+    ENDS_UNTIL(agent->lost == 1);
+    assert_int_equal(server->got, 1);
+    assert_int_equal(ends_status(server).refused_certificate, 1);
+}
+
+/* A guest's number is not given again with its place. */
+static void numbers_of_guests(void **state)
+{
+    (void)state;
+    struct end *agent = ends_open(1, "client", 0);
+    ends_place(agent, server, 1);
+    for (uint32_t i = 0; i < 3; i++) {
+        server->t->next_slot = 17;
+        assert_int_equal(ends_send(agent, 1, "hello"), OK);
+        ENDS_UNTIL(server->got == i + 1 && agent->joined == i + 1);
+        assert_int_equal(server->from[i] % TRANSPORT_PEERS, 17);
+        transport_drop(server->t, server->from[i]);
+        ENDS_UNTIL(agent->lost == i + 1 && server->lost == i + 1);
+        assert_int_equal(ends_send(server, server->from[i], "late"), ERR_UNREACHABLE);
+    }
+    assert_int_not_equal(server->from[0], server->from[1]);
+    assert_int_not_equal(server->from[1], server->from[2]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +301,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(unread_answers, begin, ends_end),
         cmocka_unit_test_setup_teardown(unfinished_messages, begin, ends_end),
         cmocka_unit_test_setup_teardown(no_room, begin, ends_end),
+        cmocka_unit_test_setup_teardown(expired_before_the_sweep, begin, ends_end),
+        cmocka_unit_test_setup_teardown(numbers_of_guests, begin, ends_end),
     };
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests_name("bounds", tests, NULL, NULL);

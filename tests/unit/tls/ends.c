@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 30000
 
 struct ends ends;
 static const char *awaited;

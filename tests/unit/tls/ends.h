@@ -57,7 +57,7 @@ enum err ends_send(struct end *from, uint32_t to, const char *text);
 /* `len` bytes of a pattern, in two pieces. */
 enum err ends_send_bytes(struct end *from, uint32_t to, uint32_t len);
 
-/* Runs the loop until it is true; fails after ten seconds. */
+/* Runs the loop until it is true; fails after half a minute. */
 #define ENDS_UNTIL(condition)                \
     do {                                     \
         ends_watch(#condition);              \
