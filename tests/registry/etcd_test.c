@@ -4,6 +4,7 @@
  * certificates, and a child that dies.
  */
 #include "cluster.h"
+#include "counting.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -128,6 +129,20 @@ static void only_nodes_get_in(void **state)
     assert_int_equal(get(&c->w, c->w.a, "k").count, 0);
 }
 
+/* --- how long it takes --- */
+
+static void changes_are_quick(void **state)
+{
+    struct cluster *c = *state;
+    struct counting *n = count_begin(&c->w, c->w.a, "n");
+    count_some(n, 20);
+    count_mark(n);
+    count_some(n, 300);
+    count_report(n, "one member");
+    assert_int_equal(n->timeouts + n->refused + n->conflicts, 0);
+    count_end(n);
+}
+
 /* --- the child --- */
 
 static void a_child_that_dies_is_started_again(void **state)
@@ -220,6 +235,7 @@ int main(void)
         TEST(leases_end_with_their_owner),
         TEST(who_was_away_writes_anew),
         TEST(only_nodes_get_in),
+        TEST(changes_are_quick),
         TEST(a_child_that_dies_is_started_again),
         TEST(a_child_ends_with_its_parent),
         TEST(a_program_that_is_not_there_is_told),

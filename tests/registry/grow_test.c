@@ -131,6 +131,7 @@ static void it_grows_while_it_is_used(void **state)
     assert_int_equal(grow(g), OK);
     assert_ptr_equal(registry_switch_backend(g->board), g->etcd);
     assert_int_equal(put_if(w, g->board, "w", "x", before), ERR_CONFLICT);
+    assert_int_equal(put_if(w, g->board, "never", "x", before), ERR_CONFLICT);
     count_some(n, 5);
     assert_true(n->conflicts <= 1 && n->refused == 0 && n->timeouts == 0);
     count_report(n, "growth");

@@ -298,6 +298,50 @@ static void watches_see_every_change(void **state)
     w->b->ops->unwatch(w->b, &witness.watch);
 }
 
+static void changed_quietly(struct registry_change *change)
+{
+    *(bool *)change->ctx = true;
+    assert_int_equal(change->err, OK);
+}
+
+/* The loop stands still, while others work. */
+static void stand_still(unsigned ms)
+{
+    uint64_t until = uv_hrtime() + ms * UINT64_C(1000000);
+    while (uv_hrtime() < until)
+        ;
+}
+
+/* A change is under way while the watch looks for the first time: told once, also when the change
+ * was made and not answered yet. */
+static void watches_that_begin_in_the_middle_see_it_once(void **state)
+{
+    struct world *w = world_of(state);
+    struct witness outer; /* what it was told of, a new watch does not find */
+    witness_begin(&outer, w->b, "k");
+    for (int i = 0; i < 20; i++) {
+        const struct registry_write write = {"k", {(const uint8_t *)"v", 1}, false};
+        bool done = false;
+        struct registry_change change = {
+            .writes = &write, .write_count = 1, .done = changed_quietly, .ctx = &done};
+        struct witness witness;
+        w->b->ops->change(w->b, &change);
+        stand_still(i % 2 ? 20 : 0);
+        witness_begin(&witness, w->b, "k");
+        wait_for(w, &done, 5);
+        while (!witness.here || witness.events == 0)
+            run_for(w, 1);
+        assert_int_equal(put(w, w->b, "k2", "v", NULL), OK);
+        witness_expect(w, &witness, "+k2=v ");
+        assert_int_equal(witness.events, 2);
+        w->b->ops->unwatch(w->b, &witness.watch);
+        assert_int_equal(delete_key(w, w->b, "k"), OK);
+        assert_int_equal(delete_key(w, w->b, "k2"), OK);
+        witness_expect(w, &outer, "-k -k2 ");
+    }
+    w->b->ops->unwatch(w->b, &outer.watch);
+}
+
 struct restless {
     struct registry_watch watch;
     struct registry *registry;
@@ -378,6 +422,7 @@ const struct CMUnitTest registry_suite[] = {
     TEST(who_forgets_is_not_called),
     TEST(watches_begin_with_what_is_there),
     TEST(watches_see_every_change),
+    TEST(watches_that_begin_in_the_middle_see_it_once),
     TEST(watches_may_end_from_inside),
     TEST(leased_keys_are_keys),
 };
