@@ -53,7 +53,8 @@ struct life {
     struct state states[HISTORY];
     struct stamp stamps[HISTORY]; /* of the other's commits */
     bool keep;                    /* no log is ever given up */
-    uint32_t most;                /* states ever: the last ones may have been lost again */
+    bool unsure;   /* two states were like what was recovered: the line is not known */
+    uint32_t most; /* states ever: the last ones may have been lost again */
     struct figures *figures;
 };
 
@@ -131,6 +132,9 @@ static void match(struct life *l)
     if (j > w->commits)
         cut_fail("what was recovered is no prefix of the %u states (%u durable)", w->commits,
                  w->acked);
+    l->unsure = false;
+    for (uint32_t later = j + 1; later <= w->commits && !l->unsure; later++)
+        l->unsure = same_state(l, later);
     l->figures->lost += w->commits - j;
     w->commits = w->acked = j;
     w->now = w->history[j];
@@ -194,6 +198,8 @@ static uint32_t in_line(const struct life *l, struct stamp after)
 static void check_tail(struct life *l)
 {
     struct world *w = &l->p.to;
+    if (l->unsure)
+        return;
     struct stamp after = l->states[chance(l, l->most + 1)].last;
     uint32_t start = in_line(l, after);
     struct store_tail *tail;
@@ -373,6 +379,7 @@ static void acted(struct pair *p, enum act act, const struct object_key *keys, u
     bool end = act == ACT_END;
     add_state(l, end ? CHANGE_END : CHANGE_ADOPT, end ? p->from.commits : OWN, false);
     l->figures->orphans += end;
+    l->unsure = l->unsure && !end;
 }
 
 static void upkeep_over(struct store_sync *sync, enum err err)
@@ -445,6 +452,12 @@ static void hold_tail(struct life *l)
     let_go(l);
 }
 
+static void repair(struct life *l)
+{
+    if (!dead(l) && at_now(l) != l->p.from.commits)
+        pair_repair(&l->p, 1 + (uint32_t)chance(l, 6));
+}
+
 static void act_once(struct life *l)
 {
     struct world *w = &l->p.to;
@@ -482,7 +495,7 @@ static void act_once(struct life *l)
     default:
         source_commits(l, (uint32_t)chance(l, 8));
         if (at_now(l) == OWN ? chance(l, 3) == 0 : !catch_up(l, 1 + (uint32_t)chance(l, 5)))
-            pair_repair(&l->p, 1 + (uint32_t)chance(l, 6));
+            repair(l);
     }
 }
 
@@ -548,7 +561,7 @@ static void one_round(struct life *l)
 static void equal_in_the_end(struct life *l)
 {
     if (at_now(l) == OWN || !catch_up(l, UINT32_MAX))
-        pair_repair(&l->p, 1 + (uint32_t)chance(l, 6));
+        repair(l);
     if (at_now(l) != l->p.from.commits)
         cut_fail("the replica does not catch up");
     pair_digests_equal(&l->p);

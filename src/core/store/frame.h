@@ -37,6 +37,12 @@ enum frame_flags {
  * record without flags is a commit. */
 #define FRAME_OWN_STAMPS ((uint32_t)(FRAME_MOVED | FRAME_ADOPTED | FRAME_NOTE))
 
+/* Objects as another replica has them: not what the cleaner abolished (move.c, V3). */
+static inline bool frame_adopts(uint32_t flags)
+{
+    return (flags & FRAME_ADOPTED) && !(flags & FRAME_MOVED);
+}
+
 struct frame {
     uint32_t head_len, payload_len, flags, incarnation;
     uint64_t sequence, durable;

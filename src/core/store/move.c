@@ -58,7 +58,7 @@ static enum err abolish(struct cleaner *cleaner, const struct object_key *key)
     struct append append = {.entries = &entry,
                             .count = 1,
                             .stamp = store->last_stamp,
-                            .flags = FRAME_ADOPTED,
+                            .flags = FRAME_ADOPTED | FRAME_MOVED | FRAME_STAMPED,
                             .frees = true};
     MARK(cleaner_abolished);
     arena_reset(&store->arena);

@@ -36,7 +36,7 @@ void base_note(struct store *store, const struct frame *frame, struct stamp stam
     struct log_base *base = &store->base;
     if (frame->flags & FRAME_REBASE)
         rebased(store, stamp, end);
-    if (frame->flags & FRAME_ADOPTED)
+    if (frame_adopts(frame->flags))
         *base = (struct log_base){
             .place = end, .sequence = frame->sequence + 1, .state = BASE_ADOPTING};
     else if (frame->flags & FRAME_REBASE)
@@ -182,7 +182,7 @@ static enum err take(struct store_tail *tail, const struct found *found)
     if (!follows && !MUTANT(tail_skips_gap))
         return ERR_LOG_GONE; /* B2 */
     tail->sequence = frame->sequence + 1;
-    if (frame->flags & (FRAME_ADOPTED | FRAME_REBASE))
+    if (frame_adopts(frame->flags) || frame->flags & FRAME_REBASE)
         return MUTANT(tail_ignores_adopted) ? OK : ERR_LOG_GONE; /* B1 */
     if (frame->flags)
         return OK;
