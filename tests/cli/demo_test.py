@@ -58,6 +58,7 @@ class Demo(volume.Case):
         self.heal()
         self.cut_and_stop()
         self.explained()
+        self.as_client()
         self.again()
         self.down()
 
@@ -101,6 +102,26 @@ class Demo(volume.Case):
         self.write('fifth', 'after a move')
         self.assertIn('clean', self.good('scrub', 'demo', '--home', home))
         self.bad('volume', 'delete', 'demo', '--home', home, says=['--yes'])
+
+    def as_client(self):
+        """A machine without a node: it asks by TLS, mounts, and may change nothing of the cell."""
+        home, mount = os.path.join(self.top, 'client'), os.path.join(self.top, 'far')
+        code = self.good('invite', '--client', '--home', os.path.join(self.dir, 'alpha')).strip()
+        self.good('join', code, home)
+        self.bad('join', code, home + '2', says=['used already'])
+        self.assertIn('gamma', self.good('nodes', '--home', home))
+        self.bad('volume', 'create', 'mine', '--home', home, says=['role'])
+        self.bad('mount', 'dem', mount, '--home', home, says=["did you mean 'demo'"])
+        self.assertFalse(os.path.exists(mount))
+        self.good('mount', 'demo', mount, '--home', home)
+        self.write('sixth', 'seen elsewhere at once')
+        with open(os.path.join(mount, 'sixth'), encoding='utf-8') as file:
+            self.assertEqual(file.read(), 'seen elsewhere at once')
+        state = json.loads(self.good('status', home, '--json'))
+        self.assertEqual([(m['dir'], m['running']) for m in state['mounts']], [(mount, True)])
+        self.bad('mount', 'demo', mount, '--home', home, says=['already'])
+        self.good('umount', mount, '--home', home)
+        self.bad('umount', mount, '--home', home, code=3)
 
     def again(self):
         """Stopped and kept, then up again with its data."""

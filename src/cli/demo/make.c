@@ -19,10 +19,11 @@
 #include "cli/mounts.h"
 #include "node/cell/setup.h"
 
-#define GATHER_MS 30000 /* until all nodes see each other */
-#define STEP_MS   50
-#define STOP_MS   10000
-#define WAIT_MS   30000
+#define GATHER_MS  30000 /* until all nodes see each other */
+#define STEP_MS    50
+#define PORT_TRIES 32u
+#define STOP_MS    10000
+#define WAIT_MS    30000
 
 static uint64_t now_ms(void)
 {
@@ -59,16 +60,34 @@ static bool free_port(int *fd, char address[RECORD_ADDR_MAX])
     return true;
 }
 
+/* The two ports behind each node's stay free: they are for the registry's members. */
+static bool far_apart(const struct demo *demo, unsigned count)
+{
+    unsigned long last = strtoul(strrchr(demo->nodes[count].address, ':') + 1, NULL, 10);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned long port = strtoul(strrchr(demo->nodes[i].address, ':') + 1, NULL, 10);
+        if (port + 2 >= last && last + 2 >= port)
+            return false;
+    }
+    return true;
+}
+
 static int choose_addresses(struct demo *demo)
 {
-    int fds[DEMO_NODES] = {-1, -1, -1};
+    int fds[PORT_TRIES];
+    unsigned tries = 0, chosen = 0;
     bool good = true;
-    for (unsigned i = 0; i < DEMO_NODES && good; i++)
-        good = free_port(&fds[i], demo->nodes[i].address);
-    for (unsigned i = 0; i < DEMO_NODES; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-    return good ? EXIT_DONE : complain("no port of 127.0.0.1 is free: %s", strerror(errno));
+    while (good && chosen < DEMO_NODES && tries < PORT_TRIES) {
+        good = free_port(&fds[tries++], demo->nodes[chosen].address);
+        if (good && far_apart(demo, chosen))
+            chosen++;
+    }
+    int number = errno;
+    while (tries)
+        close(fds[--tries]);
+    if (chosen == DEMO_NODES)
+        return EXIT_DONE;
+    return complain("no ports of 127.0.0.1 are free: %s", strerror(number));
 }
 
 int demo_make_dir(const struct demo *demo)
