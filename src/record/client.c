@@ -76,6 +76,12 @@ void answer_value(struct client *client, const char *text)
     text_add_bytes(&client->answer, text, strlen(text) + 1);
 }
 
+void answer_unknown(struct client *client, int number)
+{
+    struct answer_head head = {ANSWER_UNKNOWN, (uint32_t)number, 0};
+    text_add_bytes(&client->answer, &head, sizeof head);
+}
+
 void answer_change(struct client *client, bool good, const int *faults)
 {
     int number = errno;
@@ -88,7 +94,7 @@ void answer_change(struct client *client, bool good, const int *faults)
     if (*faults)
         answer_put(client, ANSWER_FAULT, err_from_errno(number));
     else
-        answer_put(client, ANSWER_UNKNOWN, OK);
+        answer_unknown(client, number);
 }
 
 /* --- orders --- */

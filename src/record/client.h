@@ -34,7 +34,7 @@ enum answer_kind {
     ANSWER_LIST,
     ANSWER_FAULT,   /* one of the act's own: number is an enum err */
     ANSWER_FAILED,  /* it was not tried, or surely took no effect */
-    ANSWER_UNKNOWN, /* may have taken effect, at any time */
+    ANSWER_UNKNOWN, /* may have taken effect, at any time; fault is an errno, or 0 */
 };
 
 /* Of one act; then `count` strings, each ended by NUL. */
@@ -79,6 +79,7 @@ void client_ends(struct client *client);   /* after the last so far */
 
 void answer_put(struct client *client, enum answer_kind kind, enum err fault);
 void answer_value(struct client *client, const char *text);
+void answer_unknown(struct client *client, int number); /* of errno */
 /* Of a call that changes something: done when it was `good`; else what errno says: the fault when
  * it is among `faults`, a list ended by 0, or that its outcome is not known. */
 void answer_change(struct client *client, bool good, const int *faults);

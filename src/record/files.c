@@ -194,14 +194,17 @@ static bool make_file(struct client *client, int dir, const char *name)
     client_begins(client);
     int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     bool good = fd >= 0 && settle_dir(client, dir);
+    int number = errno;
     client_ends(client);
     if (fd < 0)
         return tell(client, false);
     inode_path(fd, path);
     int known = open(path, O_PATH | O_CLOEXEC);
+    if (known < 0 && good)
+        number = errno;
     close(fd);
     if (known < 0 || !good) {
-        answer_put(client, ANSWER_UNKNOWN, OK);
+        answer_unknown(client, number);
         return true;
     }
     answer_inode(client, know(client, known));
@@ -215,14 +218,18 @@ static bool make_dir(struct client *client, int dir, const char *name)
     bool good = mkdirat(dir, name, 0755) == 0;
     int number = errno;
     bool synced = !good || settle_dir(client, dir);
+    if (!synced)
+        number = errno;
     client_ends(client);
     int fd = good ? openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    if (good && synced && fd < 0)
+        number = errno;
     lock(client, F_UNLCK);
     errno = number;
     if (!good)
         return tell(client, false);
     if (fd < 0 || !synced)
-        answer_put(client, ANSWER_UNKNOWN, OK);
+        answer_unknown(client, number);
     else
         answer_inode(client, know(client, fd));
     return true;

@@ -72,10 +72,10 @@ static bool changed(struct client *client, bool good)
     return good;
 }
 
-static bool not_read(struct client *client)
+static bool not_read(struct client *client, int number)
 {
     client_ends(client);
-    answer_put(client, ANSWER_UNKNOWN, OK);
+    answer_unknown(client, number);
     return false;
 }
 
@@ -110,13 +110,14 @@ static bool read_value(struct client *client, const struct order_act *act)
     client_begins(client);
     int fd = openat(client->dir, act->key, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
-        return not_read(client);
+        return not_read(client, errno);
     ssize_t n = fd < 0 ? 0 : pread(fd, block, size, 0);
+    int number = errno;
     client_ends(client);
     if (fd >= 0)
         close(fd);
     if (n < 0)
-        return not_read(client);
+        return not_read(client, number);
     while (n > 0 && block[n - 1] == ' ')
         n--;
     block[n] = 0;
@@ -148,19 +149,20 @@ static bool append(struct client *client, const struct order_act *act)
 static bool read_counter(struct client *client, const struct order_act *act)
 {
     struct stat stat = {0};
-    char number[32];
+    char length[32];
     client_begins(client);
     int fd = openat(client->dir, act->key, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
-        return not_read(client);
+        return not_read(client, errno);
     bool good = fd < 0 || fstat(fd, &stat) == 0;
+    int number = errno;
     client_ends(client);
     if (fd >= 0)
         close(fd);
     if (!good)
-        return not_read(client);
-    snprintf(number, sizeof number, "%lld", (long long)stat.st_size);
-    answer_value(client, number);
+        return not_read(client, number);
+    snprintf(length, sizeof length, "%lld", (long long)stat.st_size);
+    answer_value(client, length);
     return true;
 }
 
@@ -181,14 +183,15 @@ static bool read_list(struct client *client, const struct order_act *act)
     client_begins(client);
     int fd = openat(client->dir, act->key, O_RDONLY | O_CLOEXEC);
     if (fd < 0 && errno != ENOENT)
-        return not_read(client);
+        return not_read(client, errno);
     bool good = fd < 0 || read_whole(fd, &all);
+    int number = errno;
     client_ends(client);
     if (fd >= 0)
         close(fd);
     if (!good) {
         text_free(&all);
-        return not_read(client);
+        return not_read(client, number);
     }
     size_t used = 0;
     for (size_t i = 0; i < all.len; i++)
@@ -228,6 +231,7 @@ static bool read_set(struct client *client, const struct order_act *act)
     struct names names = {{0}, 0};
     client_begins(client);
     bool good = read_names(client->dir, act->key, &names) || errno == ENOENT;
+    int number = errno;
     client_ends(client);
     if (good) {
         struct answer_head head = {ANSWER_LIST, OK, names.count};
@@ -240,7 +244,7 @@ static bool read_set(struct client *client, const struct order_act *act)
         }
     }
     text_free(&names.text);
-    return good || not_read(client);
+    return good || not_read(client, number);
 }
 
 /* --- the bank's lock --- */

@@ -39,7 +39,8 @@ struct recorder {
     struct history *out;
     struct worker workers[RECORD_CLIENTS_MAX];
     uint64_t start_ns, planned;
-    char run[64]; /* the name of the folder that was made in each directory */
+    unsigned told; /* errors that left an outcome open, on stderr */
+    char run[64];  /* the name of the folder that was made in each directory */
     /* of the round */
     unsigned round;
     struct history *plan;

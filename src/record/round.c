@@ -19,6 +19,7 @@
 #define ANSWER_S    30
 #define ANSWER_MAX  (256u << 20)
 #define UNKNOWN_MAX 3u
+#define TOLD_MAX    20u
 #define SECOND      UINT64_C(1000000000)
 
 static bool in_rounds(const struct recorder *r)
@@ -162,6 +163,15 @@ static void take_list(struct recorder *r, struct parse *p, struct worker *worker
     free(values);
 }
 
+/* People want to know which error left an outcome open. */
+static void say_open(struct recorder *r, const struct worker *worker, const struct history_act *act,
+                     int number)
+{
+    if (r->told++ < TOLD_MAX)
+        fprintf(stderr, "pactfs: client %u: %s %s: %s\n", (unsigned)(worker - r->workers),
+                act_word(act->code), history_key_text(r->plan, act->key), strerror(number));
+}
+
 /* The answer of one act; what it says of the whole. */
 static enum outcome take_answer(struct recorder *r, struct parse *p, struct worker *worker,
                                 uint32_t index)
@@ -190,6 +200,7 @@ static enum outcome take_answer(struct recorder *r, struct parse *p, struct work
     case ANSWER_FAILED:
         return OUTCOME_FAILED;
     case ANSWER_UNKNOWN:
+        say_open(r, worker, act, (int)head.fault);
         break;
     }
     return OUTCOME_UNKNOWN;
