@@ -15,15 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/base/assert.h"
 #include "io/uv/env_uv.h"
 
 #define TICK_MS    100u
-#define CHECK_NS   (UINT64_C(30) * 1000000000u) /* between two looks at the certificate's file */
 #define GRACE_MS   500u
 #define STALLED_NS UINT64_C(1000000000) /* beyond the time of a failover */
 
@@ -254,27 +251,6 @@ static void lost(void *ctx, uint32_t peer)
 
 /* --- from time to time --- */
 
-static int64_t changed_at(const struct mounting *mounting)
-{
-    char path[HOME_PATH_MAX + 32];
-    struct stat st;
-    snprintf(path, sizeof path, "%s/%s.crt", mounting->tls, mounting->certificate);
-    return stat(path, &st) == 0 ? st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec : 0;
-}
-
-static void check_certificate(struct mounting *mounting)
-{
-    struct store_error error = {""};
-    int64_t changed = changed_at(mounting);
-    if (changed == 0 || changed == mounting->certificate_read)
-        return;
-    mounting->certificate_read = changed;
-    if (transport_renew(mounting->transport, &error) == OK)
-        journal("the certificate was renewed");
-    else
-        journal("%s", error.text);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct mounting *mounting = timer->data;
@@ -285,11 +261,8 @@ static void on_tick(uv_timer_t *timer)
     if (!mounting->ready)
         return;
     find_follow(mounting, now);
-    if (now - mounting->checked_ns >= CHECK_NS) {
-        mounting->checked_ns = now;
-        check_certificate(mounting);
-        entry_rotate(&mounting->entry);
-    }
+    certificate_tick(mounting, now);
+    entry_rotate(&mounting->entry);
 }
 
 /* --- the start, from its end --- */
@@ -390,41 +363,6 @@ static void found(struct mounting *mounting, const json_t *answer)
     client_fail(mounting);
 }
 
-/* The certificate of this machine's agents. */
-static enum err choose_certificate(struct mounting *mounting)
-{
-    static const char *const names[] = {"client", "admin"};
-    char path[HOME_PATH_MAX + 32], when[32];
-    struct identity identity;
-    struct tm utc;
-    snprintf(mounting->tls, sizeof mounting->tls, "%s/tls", mounting->options->home);
-    for (size_t i = 0; i < 2 && !mounting->certificate; i++) {
-        snprintf(path, sizeof path, "%s/%s.crt", mounting->tls, names[i]);
-        if (access(path, F_OK) == 0)
-            mounting->certificate = names[i];
-    }
-    if (!mounting->certificate) {
-        snprintf(mounting->error.text, sizeof mounting->error.text,
-                 "there is no client's certificate in %.300s. Join the cell with a code of: pactfs "
-                 "invite --client",
-                 mounting->tls);
-        return ERR_CERTIFICATE;
-    }
-    enum err err = identity_load(path, &identity, &mounting->error);
-    time_t until = (time_t)identity.not_after;
-    if (err == OK && until <= time(NULL)) {
-        gmtime_r(&until, &utc);
-        strftime(when, sizeof when, "%Y-%m-%d", &utc);
-        snprintf(mounting->error.text, sizeof mounting->error.text,
-                 "the certificate %.300s has expired on %s. Join the cell anew with a code of: "
-                 "pactfs invite --client",
-                 path, when);
-        err = ERR_CERTIFICATE;
-    }
-    mounting->certificate_read = changed_at(mounting);
-    return err;
-}
-
 static enum err open_transport(struct mounting *mounting)
 {
     struct transport_options options = {.loop = &mounting->loop,
@@ -467,7 +405,7 @@ static enum err start(struct mounting *mounting)
         err = ERR_UNREACHABLE;
     }
     if (err == OK)
-        err = choose_certificate(mounting);
+        err = certificate_choose(mounting);
     if (err == OK)
         err = entry_open(mounting);
     if (err == OK)

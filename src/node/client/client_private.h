@@ -2,10 +2,11 @@
  *
  * client_private.h: what the files of a mount's process share.
  *
- *   client.c    the life: start, serving, the stop
- *   find.c      a question to the cell's nodes; where the volume is, now and from time to time
- *   entry.c     the files in HOME/mounts
- *   control.c   what the process is asked
+ *   client.c        the life: start, serving, the stop
+ *   find.c          a question to the cell's nodes; where the volume is, now and from time to time
+ *   certificate.c   which, and its renewal
+ *   entry.c         the files in HOME/mounts
+ *   control.c       what the process is asked
  */
 #ifndef PACTFS_NODE_CLIENT_CLIENT_PRIVATE_H
 #define PACTFS_NODE_CLIENT_CLIENT_PRIVATE_H
@@ -71,7 +72,7 @@ struct mounting {
     struct control *control;
     struct control_peer *waiters[CLIENT_WAITERS]; /* for the end of the unmount */
     uint32_t waiter_count;
-    uint64_t started_ns, found_ns, checked_ns;
+    uint64_t started_ns, found_ns, check_ns, renew_ns;
     struct store_error error; /* why it cannot start */
     bool was_busy, ready, stopping, closing_mount, ended, vanished;
     int exit_code;
@@ -97,6 +98,12 @@ bool find_take(struct mounting *mounting, const json_t *answer);
 void find_explain(struct mounting *mounting);
 /* Looks again, from time to time, and when nobody answers. */
 void find_follow(struct mounting *mounting, uint64_t now);
+
+/* --- certificate.c --- */
+
+/* CERTIFICATE: there is none, or it has expired. */
+enum err certificate_choose(struct mounting *mounting);
+void certificate_tick(struct mounting *mounting, uint64_t now);
 
 /* --- entry.c --- */
 
