@@ -77,8 +77,9 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.top = tempfile.mkdtemp(prefix='pactfs-cell-')
         self.nodes = []
+        self.addCleanup(self.clean)  # also when the rest of a setUp fails
 
-    def tearDown(self):
+    def clean(self):
         result = self._outcome.result
         failed = any(case is self for case, _ in result.failures + result.errors)
         for node in self.nodes:

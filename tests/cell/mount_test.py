@@ -66,11 +66,11 @@ class Mounted(cell.Case):
     def setUp(self):
         super().setUp()
         self.mounts = []
+        self.addCleanup(self.unmount)
 
-    def tearDown(self):
+    def unmount(self):
         for mount in self.mounts:
             mount.end(signal.SIGKILL)
-        super().tearDown()
 
     def mount(self, node, volume, name):
         mount = Mount(node.home, volume, os.path.join(self.top, name))
