@@ -337,6 +337,11 @@ static enum err sound(const struct identity *identity, struct store_error *error
     return OK;
 }
 
+/* Who is no node must not pass for a TLS client elsewhere: etcd lets in every certificate of the
+ * authority that may (io/etcd/child.h), and would let it change the registry. There has to be some
+ * usage, as none means any: one under the number for examples (RFC 5612), which nobody owns. */
+#define NOT_NODE_USAGE "1.3.6.1.4.1.32473.1.1"
+
 struct authority {
     X509 *ca;
     EVP_PKEY *key;
@@ -365,7 +370,7 @@ static X509 *issue(const struct authority *authority, EVP_PKEY *owner,
 {
     X509 *out = X509_new();
     int64_t end = identity->not_after ? identity->not_after : time(NULL) + IDENTITY_DAYS * DAY;
-    const char *usage = identity->role == ROLE_NODE ? "serverAuth,clientAuth" : "clientAuth";
+    const char *usage = identity->role == ROLE_NODE ? "serverAuth,clientAuth" : NOT_NODE_USAGE;
     bool good = out && X509_set_version(out, X509_VERSION_3) == 1 &&
                 set_serial(out, identity->serial) && set_times(out, end) &&
                 set_subject(out, identity->name, role_word(identity->role), identity->cell) &&

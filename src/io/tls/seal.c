@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -93,10 +94,12 @@ enum err seal_start(struct conn *conn)
     SSL_set_app_data(conn->ssl, conn);
     SSL_set_read_ahead(conn->ssl, 1);
     SSL_set_verify(conn->ssl, SSL_get_verify_mode(conn->ssl), verify_peer);
-    if (conn->server)
+    if (conn->server) {
         SSL_set_accept_state(conn->ssl);
-    else
+        SSL_set_purpose(conn->ssl, X509_PURPOSE_ANY); /* clients have one of ours: authority.c */
+    } else {
         SSL_set_connect_state(conn->ssl);
+    }
     return OK;
 }
 
