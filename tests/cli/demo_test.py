@@ -107,8 +107,11 @@ class Demo(volume.Case):
         """A machine without a node: it asks by TLS, mounts, and may change nothing of the cell."""
         home, mount = os.path.join(self.top, 'client'), os.path.join(self.top, 'far')
         code = self.good('invite', '--client', '--home', os.path.join(self.dir, 'alpha')).strip()
+        self.bad('join', code, home, '--listen', '127.0.0.1:4700', code=2, says=['leave --listen out'])
         self.good('join', code, home)
         self.bad('join', code, home + '2', says=['used already'])
+        code = self.good('invite', '--home', os.path.join(self.dir, 'alpha')).strip()
+        self.bad('join', code, home + '2', code=2, says=['--listen'])
         self.assertIn('gamma', self.good('nodes', '--home', home))
         self.bad('volume', 'create', 'mine', '--home', home, says=['role'])
         self.bad('mount', 'dem', mount, '--home', home, says=["did you mean 'demo'"])
