@@ -119,6 +119,11 @@ void sim_net_cut(struct sim *sim, uint32_t from, uint32_t to, bool cut)
         swallow(sim);
 }
 
+bool sim_net_is_cut(struct sim *sim, uint32_t from, uint32_t to)
+{
+    return has_bit(row_of(network_of(sim), from)->cut, to);
+}
+
 void sim_net_clog(struct sim *sim, uint32_t from, uint32_t to, bool clogged)
 {
     struct network *network = network_of(sim);

@@ -48,6 +48,7 @@ void sim_net_all(struct sim *sim, const struct sim_link *link);
 void sim_net_link(struct sim *sim, uint32_t from, uint32_t to, const struct sim_link *link);
 
 void sim_net_cut(struct sim *sim, uint32_t from, uint32_t to, bool cut);
+bool sim_net_is_cut(struct sim *sim, uint32_t from, uint32_t to);
 void sim_net_clog(struct sim *sim, uint32_t from, uint32_t to, bool clogged);
 /* Cuts (or heals) every link, both ways, between a node inside the set and one outside of it; bit n
  * of `set` stands for node n; numbers from 64 on are outside. */

@@ -36,6 +36,7 @@ struct acts {
     struct acts_file *files; /* one a key */
     uint64_t (*new_ino)(void *ctx);
     void (*named)(struct deed *deed, uint64_t ino); /* an answer named this inode; may be NULL */
+    bool no_atime; /* reads do not note when they happened: so they change nothing */
     bool renumbers;
     uint64_t *inos; /* by number: what is known of them; 0: nothing */
     uint32_t ino_room;

@@ -129,7 +129,7 @@ static void op_read(struct deed *deed, uint64_t ino, uint64_t offset, uint64_t l
     op->ino = ino;
     op->offset = offset;
     op->length = length;
-    op->flags = deed->txn % 2 ? FS_READ_ATIME : 0;
+    op->flags = deed->txn % 2 && !deed->acts->no_atime ? FS_READ_ATIME : 0;
     deed->request.into = room_for(deed, length);
 }
 
@@ -177,7 +177,7 @@ static void op_readdir(struct deed *deed, uint64_t ino, uint64_t entries)
     deed->request.op.code = FS_READDIR;
     deed->request.op.ino = ino;
     deed->request.op.length = deed->want;
-    deed->request.op.flags = deed->txn % 8 ? 0 : FS_READDIR_ATIME;
+    deed->request.op.flags = deed->txn % 8 || deed->acts->no_atime ? 0 : FS_READDIR_ATIME;
     if (deed->acts->renumbers)
         deed->request.op.flags |= FS_READDIR_PLUS; /* with owners */
 }

@@ -53,6 +53,7 @@ struct cell_node {
     bool disk_erred;     /* since the last power cut */
     struct env_timer start_timer; /* of the clients' env */
     struct env_timer tend_timer;
+    uint32_t registry_fault, registry_cut; /* bits: 1: the way there, 2: back */
     struct store_sync upkeep;
     bool upkeep_busy;
 };
@@ -103,6 +104,7 @@ struct cell {
     bool ever_rotted; /* a bit was flipped */
     bool founded, found_again;
     uint64_t messages;    /* 1: are in the transcript; 2: heartbeats, too */
+    bool inside;          /* the registry is in the network */
     bool gave_up;         /* the run is over */
     uint64_t patience_ns; /* of the agents; 0: they never give up */
     uint64_t inos;        /* numbers given to trees */
@@ -158,6 +160,9 @@ struct cell_node *cell_primary(struct cell *cell);
 const char *cell_unrest(struct cell *cell);
 /* A line of the transcript for a message that arrives, under the option `messages`. */
 void cell_trace(const struct cell *cell, uint32_t to, uint32_t from, const struct message *message);
+/* Who does not reach the registry: by a fault; and, where its members are in the network (`inside`),
+ * who is cut off from most of them. */
+void cell_registry_cuts(struct cell *cell);
 /* Steps the world until wanted(cell), at most for `ns`. */
 bool cell_wait(struct cell *cell, bool (*wanted)(struct cell *cell), uint64_t ns);
 

@@ -27,7 +27,8 @@ static void come_back(struct cell *cell)
         break;
     case AWAY_SILENT:
         sim_net_partition(cell_run(cell)->sim, UINT64_C(1) << node->number, false);
-        sim_registry_cut(cell->registry, node->number, false, false);
+        node->registry_fault = 0;
+        cell_registry_cuts(cell);
         break;
     default:
         if (node->env)
@@ -51,7 +52,8 @@ static void go_away(struct cell *cell, uint32_t number)
         break;
     case AWAY_SILENT:
         sim_net_partition(cell_run(cell)->sim, UINT64_C(1) << node->number, true);
-        sim_registry_cut(cell->registry, node->number, true, true);
+        node->registry_fault = 3;
+        cell_registry_cuts(cell);
         break;
     default:
         if (node->env)

@@ -55,6 +55,31 @@ struct cell_node *cell_primary(struct cell *cell)
     return NULL;
 }
 
+/* More than half of the registry's members: they run on the first three nodes. */
+static bool reaches(const struct cell *cell, uint32_t node, bool there)
+{
+    struct sim *sim = cell_run(cell)->sim;
+    uint32_t members = cell->node_count < 3 ? cell->node_count : 3, open = 0;
+    for (uint32_t m = CELL_FIRST; m < CELL_FIRST + members; m++)
+        open += m == node || !sim_net_is_cut(sim, there ? node : m, there ? m : node);
+    return open > members / 2;
+}
+
+void cell_registry_cuts(struct cell *cell)
+{
+    for (uint32_t i = 0; i < cell->node_count; i++) {
+        struct cell_node *node = &cell->nodes[i];
+        uint32_t cut = node->registry_fault;
+        if (cell->inside)
+            cut |= (uint32_t)!reaches(cell, node->number, true) |
+                   (uint32_t)!reaches(cell, node->number, false) << 1;
+        if (cut == node->registry_cut)
+            continue;
+        node->registry_cut = cut;
+        sim_registry_cut(cell->registry, node->number, cut & 1, cut & 2);
+    }
+}
+
 static const char *node_unrest(struct cell_node *node, const struct view *view, struct stamp last)
 {
     struct primary_status status;

@@ -11,6 +11,9 @@
  *          turns-ms        one node after another is away for so long or twice that; 0: none is
  *          repair-kib      sent a second to a replica that is repaired; 0: no bound
  *          registry-loss   of a million requests to the registry, or answers, so many are lost
+ *          registry-inside 1: it runs on the first three nodes: who is cut off from two of them
+ *                          does not reach it
+ *          atime           0: reads change nothing
  *          messages        1: each message is in the transcript; 2: heartbeats, too
  *          segment-bytes, overlay-bytes, replay-bytes, pending-bytes, clean-percent,
  *          spare-segments, unsynced-ms, pad, again   as of the system volume
@@ -36,10 +39,10 @@ static uint64_t option(const struct scenario *s, const char *key, uint64_t other
 }
 
 static const char *const option_keys[] = {
-    "least",        "failover-ms",   "agents",        "slots",          "patience-ms",
-    "turns-ms",     "repair-kib",    "registry-loss", "segment-bytes",  "overlay-bytes",
-    "replay-bytes", "pending-bytes", "clean-percent", "spare-segments", "unsynced-ms",
-    "pad",          "messages",      "again",
+    "least",        "failover-ms",   "agents",          "slots",          "patience-ms",
+    "turns-ms",     "repair-kib",    "registry-loss",   "segment-bytes",  "overlay-bytes",
+    "replay-bytes", "pending-bytes", "clean-percent",   "spare-segments", "unsynced-ms",
+    "pad",          "messages",      "registry-inside", "again",          "atime",
 };
 #define OPTION_KEYS (sizeof option_keys / sizeof *option_keys)
 
@@ -115,6 +118,7 @@ static void knobs(struct scenario *s, struct chance *chance)
     set_number(s, "failover-ms", 500 + 250 * chance_below(chance, 9));
     set_number(s, "agents", chance_below(chance, 3));
     set_number(s, "slots", chance_below(chance, 5));
+    set_number(s, "registry-inside", chance_below(chance, 2));
     set_number(s, "registry-loss", chance_coin(chance) ? 0 : chance_below(chance, 200000));
 }
 
@@ -233,11 +237,13 @@ static struct system *make(struct run *run)
     cell->system = (struct system){&system_primary, run};
     acts_begin(&cell->acts, run, option(s, "pad", 0));
     cell->acts.new_ino = no_number;
+    cell->acts.no_atime = option(s, "atime", 1) == 0;
     cell->acts.renumbers = s->workload == WORKLOAD_TREE;
     cell->node_count = s->nodes;
     uint64_t agents = option(s, "agents", 0);
     cell->agent_count = agents && agents < s->clients ? (uint32_t)agents : s->clients;
     cell->inos = FS_ROOT_INO;
+    cell->inside = option(s, "registry-inside", 0) > 0;
     cell->messages = option(s, "messages", 0);
     make_identity(cell);
     set_contract(cell, s);
@@ -300,12 +306,13 @@ static void lose_disk(struct cell_node *node)
     node_start(node);
 }
 
-static void registry_fault(struct cell *cell, enum fault_kind kind, const struct cell_node *node,
-                           bool begins, uint32_t strength)
+static void registry_fault(struct cell_node *node, enum fault_kind kind, bool begins,
+                           uint32_t strength)
 {
+    struct cell *cell = node->cell;
     if (kind == FAULT_REGISTRY_CUT) {
-        uint32_t ways = begins ? 1 + strength % 3 : 0;
-        sim_registry_cut(cell->registry, node->number, ways & 1, ways & 2);
+        node->registry_fault = begins ? 1 + strength % 3 : 0;
+        cell_registry_cuts(cell);
         return;
     }
     cell->outages = begins ? cell->outages + 1 : cell->outages - 1;
@@ -343,7 +350,7 @@ static void fault(struct system *system, enum fault_kind kind, uint32_t number, 
         break;
     case FAULT_REGISTRY_OUTAGE:
     case FAULT_REGISTRY_CUT:
-        registry_fault(cell, kind, node, begins, strength);
+        registry_fault(node, kind, begins, strength);
         break;
     default:
         INVARIANT(false); /* Y2 */
@@ -366,6 +373,8 @@ static void stepped(struct system *system)
     struct cell *cell = cell_of(system);
     for (uint32_t i = 0; i < cell->node_count; i++)
         node_stepped(&cell->nodes[i]);
+    if (cell->inside)
+        cell_registry_cuts(cell);
     if (system->run->healed && cell->turns.least_ns)
         turns_end(cell);
 }
