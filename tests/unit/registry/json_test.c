@@ -208,9 +208,9 @@ static void nonsense_is_refused(void **state)
         "{\"header\":{\"revision\":-1}}",
         "{\"result\":7}",
         "{\"events\":[{\"type\":\"PUT\"}]}",
+        "{\"events\":[{\"kv\":{}}]}",
         "{\"members\":[7]}",
-        "{\"kvs\":[{\"key\":\"cC9h\",\"mod_revision\":\"1\"}],\"events\":[{\"kv\":{\"key\":"
-        "\"cC9h\",\"mod_revision\":\"1\"}}]}",
+        "{\"kvs\":[{\"key\":\"YQ==\",\"mod_revision\":1}],\"events\":[{\"kv\":{}}]}",
         "{\"kvs\":[{\"key\":\"cC8gYmFzZQ==\",\"mod_revision\":\"1\",\"value\":\"eA==\"}]}",
         "<html>",
     };
