@@ -570,22 +570,33 @@ static void equal_in_the_end(struct life *l)
     store_check(l->p.to.store);
 }
 
+static void open_again(struct life *l)
+{
+    if (world_close(&l->p.to))
+        cut_fail("closing");
+    l->p.to.acked = l->p.to.commits;
+    recover(l);
+}
+
 /* Q4 */
 static void end(struct life *l)
 {
     recover(l);
     equal_in_the_end(l);
-    go_own_way(l);
-    equal_in_the_end(l);
+    for (uint32_t i = 0; i < 3; i++) { /* each in a segment of its own */
+        go_own_way(l);
+        open_again(l);
+        equal_in_the_end(l);
+        open_again(l);
+        source_commits(l, 10);
+        equal_in_the_end(l);
+    }
     store_keep_log(l->p.to.store, 0);
     l->keep = false;
     sim_advance(l->p.to.sim, UINT64_C(3000000000)); /* the cleaner comes to rest */
     equal_in_the_end(l);
-    if (world_close(&l->p.to))
-        cut_fail("closing");
     l->p.to.options.rebuild_index = true;
-    l->p.to.acked = l->p.to.commits;
-    recover(l);
+    open_again(l);
     l->p.to.options.rebuild_index = false;
     /* a hole that the cleaner forgot may have been what made a block its stamp */
     pair_repair(&l->p, 1 + (uint32_t)chance(l, 6));
@@ -603,7 +614,7 @@ uint64_t cut_volume(uint64_t seed, uint32_t rounds, struct figures *figures)
     l->p.hold = true;
     l->p.acted = acted;
     l->p.to.options.limits.overlay_bytes = (6u << 10) << chance(l, 4);
-    l->p.to.options.limits.clean_percent = 5 + (uint32_t)chance(l, 20);
+    l->p.to.options.limits.clean_percent = (uint32_t)chance(l, 12);
     l->states[0] = (struct state){.change = CHANGE_END};
     world_die(&l->p.to, false);
     for (uint32_t i = 0; i < rounds; i++)

@@ -88,6 +88,11 @@ class Sim(Catcher):
         return parse_object(out)['marks']
 
 
+class Primary(Sim):
+    """The same program over the scenarios of a replicated volume."""
+    name = 'primary'
+
+
 class Cut(Catcher):
     """exit 1: "FAILED in volume SEED...: what" on stderr."""
     name = 'cut'
@@ -117,6 +122,15 @@ class Cut(Catcher):
         return json.loads(out[out.index('{'):])
 
 
+class Replica(Cut):
+    """The same main program over other laws: those in replica_cut.c."""
+    name = 'replica'
+    PROMISES = (
+        ('only the first', 'Q1 durability'), ('no prefix', 'Q1 prefix'), ('a tail', 'Q2 tail'),
+        ('cannot be opened', 'Q1 start'), ('cannot be read', 'Q1 reading'), ('differs from the other', 'Q4 equality'),
+        ('catch up', 'Q4 equality'), ('aborted', 'invariant'), ('', 'Q1 use'))
+
+
 def execute(command, timeout):
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
@@ -144,10 +158,14 @@ def last_line(text):
 
 
 def catchers_of(options):
-    """From the command line: --sim PROGRAM with --scenarios, --cut PROGRAM; in this order."""
+    """From the command line: --sim PROGRAM with --scenarios, --cut PROGRAM, --replica PROGRAM; in this order."""
     found = []
     if options.sim:
         found.append(Sim(options.sim, options.scenarios))
+    if options.primary:
+        found.append(Primary(options.primary, options.scenarios))
     if options.cut:
         found.append(Cut(options.cut))
+    if options.replica:
+        found.append(Replica(options.replica))
     return found

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Demands that the tests reach every rare branch of the core that carries a mark (core/base/marks.h).
 
-  marks.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--seeds N] [--sim-seeds N] [--json FILE]
+  marks.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--replica PROGRAM]
+           [--seeds N] [--sim-seeds N] [--json FILE]
 
 Runs N seeds of cut and of each scenario (PACTFS_SOAK=1: 10,000) and prints how often each mark was hit. Exit code 1 when one never was. Those
 in RARE are demanded under PACTFS_SOAK=1 only.
@@ -44,7 +45,9 @@ def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sim')
     parser.add_argument('--scenarios', nargs='+', default=[])
+    parser.add_argument('--primary')
     parser.add_argument('--cut')
+    parser.add_argument('--replica')
     parser.add_argument('--seeds', type=int, default=200)
     parser.add_argument('--sim-seeds', type=int)
     parser.add_argument('--jobs', type=int, default=os.cpu_count() or 2)
@@ -53,11 +56,12 @@ def main(arguments):
     soak = bool(os.environ.get('PACTFS_SOAK'))
     catchers = catchers_of(options)
     if not catchers:
-        print('marks.py: nothing to run: give --sim, --cut or both')
+        print('marks.py: nothing to run: give --sim, --cut or --replica')
         return 2
     try:
         table = {name: text for c in catchers for name, text in c.table('--list-marks').items()}
-        quick = {'cut': options.seeds, 'sim': options.sim_seeds or options.seeds}
+        quick = {'cut': options.seeds, 'replica': options.seeds, 'sim': options.sim_seeds or options.seeds,
+                 'primary': options.sim_seeds or options.seeds}
         seeds = {c.name: SOAK_SEEDS if soak else quick[c.name] for c in catchers}
         problems = count(catchers, seeds, options.jobs)
     except Trouble as trouble:

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Switches on every deliberate bug of the core (core/base/marks.h), one after another, and demands that it is noticed.
 
-  mutants.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--limit N] [--sim-limit N] [--clean N]
+  mutants.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--replica PROGRAM] [--limit N] [--sim-limit N] [--clean N]
              [--json FILE] [MUTANT...]
 
 For each mutant the first seed that fails is looked for, up to --sim-limit in the scenarios, then up to --limit in
@@ -22,6 +22,32 @@ SOAK_LIMIT = 10000
 FIRST_BATCH = 8  # seeds; each next batch is twice as long
 # These need more seeds than a test can afford: tried under PACTFS_SOAK=1 only. Name: seeds, as measured.
 SOAK_ONLY = {}
+# Of a replicated volume: its own scenarios, in a run of their own.
+PRIMARY = (
+    'primary_serves_without_lease',
+    'takeover_within_lease',
+    'commit_without_all',
+    'answer_before_committed',
+    'read_not_waiting',
+    'ack_before_durable',
+    'record_over_gap',
+    'view_without_condition',
+    'join_before_has_all',
+    'join_too_early',
+    'join_before_durable',
+    'request_of_old_view',
+    'old_request_taken',
+    'failed_request_again',
+    'reply_not_looked_up',
+    'reply_not_kept',
+    'commit_of_old_reign',
+    'copy_leaves_deleted',
+    'copy_trusts_counts',
+    'torn_not_noted',
+    'orphan_reclaimed_at_once',
+    'orphan_holders_not_asked',
+)
+ONLY.update({name: 'primary' for name in PRIMARY})
 # Only this catcher can notice these: the other has no such faults or operations. Left out where it is not given.
 ONLY = {
     'read_unchecked': 'sim',          # a bit that flips in a file's data
@@ -31,6 +57,16 @@ ONLY = {
     'link_keeps_mark': 'cut',         # files made without a name
     'write_cuts_chunk': 'cut',        # writes into the middle
     'truncate_keeps_tail': 'cut',     # files cut and grown
+    'note_not_logged': 'replica',     # what only a replica's store does
+    'recovery_base_lost': 'replica',
+    'tail_skips_gap': 'replica',
+    'tail_ignores_adopted': 'replica',
+    'tail_holds_nothing': 'replica',
+    'adopt_keeps_newer': 'replica',
+    'apply_keeps_divergent': 'replica',
+    'adopt_guards_nothing': 'replica',
+    'digest_without_stamp': 'replica',
+    'ship_payload_unchecked': 'replica',
 }
 
 
@@ -105,6 +141,8 @@ def choose(catchers, wanted, soak):
     if wanted:
         return wanted
     given = [catcher.name for catcher in catchers]
+    if given == ['primary']:
+        return [name for name in PRIMARY if soak or name not in SOAK_ONLY]
     left_out = [name for name in table if ONLY.get(name, given[0]) not in given]
     if left_out:
         print(f'left out, for want of their catcher: {", ".join(left_out)}')
@@ -115,7 +153,9 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sim')
     parser.add_argument('--scenarios', nargs='+', default=[])
+    parser.add_argument('--primary')
     parser.add_argument('--cut')
+    parser.add_argument('--replica')
     parser.add_argument('--limit', type=int, default=64)
     parser.add_argument('--sim-limit', type=int)
     parser.add_argument('--clean', type=int, default=20)
@@ -145,7 +185,7 @@ def main(arguments):
         quick = options.sim_limit if catcher.name == 'sim' and options.sim_limit else options.limit
         catcher.limit = SOAK_LIMIT if soak else quick
     if not catchers:
-        print('mutants.py: nothing to catch them with: give --sim, --cut or both')
+        print('mutants.py: nothing to catch them with: give --sim, --cut or --replica')
         return 2
     try:
         names = choose(catchers, options.mutants, soak)

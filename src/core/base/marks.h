@@ -64,7 +64,6 @@
     X(cleaner_waited, "the cleaner had to wait for room")                                       \
     X(cleaner_held, "a tail was opened at the segment that was being cleaned")                  \
     X(cleaner_before_guard, "a segment was cleaned because an adopted record hides some of it") \
-    X(cleaner_abolished, "the cleaner met a deletion of a past that was given up")              \
     X(cleaner_gave_up, "the cleaner kept a segment that cannot be read")                        \
     /* reading */                                                                               \
     X(read_from_memory, "bytes were read that were not in a file yet")                          \
@@ -75,7 +74,7 @@
     X(tail_waited, "a tail met a record of which only a part was in the file")                  \
     X(lookup_frozen, "an answer came from the overlay that a checkpoint is writing")            \
     X(lookup_hidden, "an entry of the index on disk was hidden by memory")                      \
-    X(apply_supplanted, "a commit replaced a deletion of an abandoned past")                    \
+    X(commit_abolished, "a commit met a deletion of a past that was given up")                  \
     X(apply_moved, "a replay or the cleaner put a version at a later place")                    \
     /* the replica manager */                                                                   \
     X(fetch_later, "an operation waited for chunks to be read")                                 \

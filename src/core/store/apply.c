@@ -3,10 +3,10 @@
  * apply.c: what an entry of the log does to the index.
  *
  * Law
- *   A1  Applying commits and what the cleaner moved does not depend on the order: of two entries for
- *       the same small object, or the same chunk, the one with the greater stamp holds; with equal
- *       stamps (a copy moved by the cleaner) the later place. So commit, replay after a crash and
- *       rebuilding the index from the log are the same function.
+ *   A1  Applying commits and what the cleaner moved does not depend on the order: of two entries
+ *       for the same small object, or the same chunk, the one with the greater stamp holds; with
+ *       equal stamps (a copy moved by the cleaner) the later place. So commit, replay after a crash
+ *       and rebuilding the index from the log are the same function.
  *   A2  `oldest` of an object is at or before the first segment that has bytes of it.
  *   A3  A deletion or hole is remembered while older bytes of the object may be in the log (A2);
  *       otherwise rebuilding the index would bring them back.
@@ -17,11 +17,9 @@
  *       rebuild, which reads the log in order, comes to the same, as long as it meets the adopted
  *       record. Therefore a segment with adopted entries that replaced something is a guard: it is
  *       cleaned only when no segment before it is left (cleaner.c, G6).
- *   A6  A deletion from before the last rebase, with a stamp behind it, is of a past that the volume
- *       does not have; a snapshot does not name what is not there, so nothing adopted replaced it.
- *       It is void: what was written since replaces it, although its stamp is smaller. The segment
- *       of a rebase that set the last stamp back is a guard, too; and the cleaner does not move
- *       what is void, but has it replaced by nothing (move.c, V3).
+ *   A6  A deletion with a greater stamp than a commit that follows it is of a past that the replica
+ *       has given up: a snapshot does not name what is not there, so nothing adopted replaced it.
+ *       Before the commit an adopted record replaces it by nothing (abolish.c).
  */
 #include <string.h>
 
@@ -160,36 +158,6 @@ static enum err replace(struct store *store, const struct entry *entry)
     return err == ERR_NOENT ? OK : err;
 }
 
-/* Where the version was last written; of a block, what made it the newest. */
-static struct place version_place(const struct version *version)
-{
-    struct place place = {0, 0};
-    if (!version->block)
-        return version->place;
-    for (uint32_t i = 0; i < BLOCK_CHUNKS; i++) {
-        const struct chunk *chunk = &version->chunks[i];
-        if (chunk->state != CHUNK_ABSENT && stamp_compare(chunk->stamp, version->stamp) == 0 &&
-            place_lsn(chunk->place) > place_lsn(place))
-            place = chunk->place;
-    }
-    return place;
-}
-
-bool version_void(const struct store *store, const struct version *version)
-{
-    const struct rebase *rebase = &store->rebase;
-    return !version_present(version) && stamp_compare(version->stamp, rebase->stamp) > 0 &&
-           place_lsn(version_place(version)) < place_lsn(rebase->place);
-}
-
-static bool supplants(const struct store *store, const struct entry *entry,
-                      const struct version *old)
-{
-    return place_lsn(entry->frame) >= place_lsn(store->rebase.place) &&
-           stamp_compare(entry->stamp, store->rebase.stamp) > 0 && version_void(store, old) &&
-           !MUTANT(apply_keeps_divergent);
-}
-
 /* --- applying --- */
 
 static uint32_t min_u32(uint32_t a, uint32_t b)
@@ -247,11 +215,6 @@ static enum err apply_small(struct store *store, const struct entry *entry)
     if (err && err != ERR_NOENT)
         return err;
     int order = err ? 1 : stamp_compare(entry->stamp, old.stamp);
-    if (order < 0 && supplants(store, entry, &old)) { /* A6 */
-        MARK(apply_supplanted);
-        err = replace(store, entry);
-        return err ? err : apply_small(store, entry);
-    }
     if (order < 0)
         return apply_old_small(store, entry, &old);
     if (order == 0) {
@@ -360,12 +323,6 @@ static enum err apply_block(struct store *store, const struct entry *entry)
     enum err err = lookup(store, &entry->key, STAMP_MAX, &old);
     if (err && err != ERR_NOENT)
         return err;
-    if (!err && stamp_compare(entry->stamp, old.stamp) < 0 &&
-        supplants(store, entry, &old)) { /* A6 */
-        MARK(apply_supplanted);
-        err = replace(store, entry);
-        return err ? err : apply_block(store, entry);
-    }
     if (err)
         old = (struct version){.block = true};
     if (err || stamp_compare(entry->stamp, old.stamp) > 0) {

@@ -45,9 +45,8 @@ static size_t meta_encode(const struct meta *meta, uint8_t *out, size_t room)
         put_u64(&c, meta->base.stamp.time);
         put_u32(&c, meta->base.stamp.node);
         put_u8(&c, (uint8_t)meta->base.state);
-        put_u64(&c, place_lsn(meta->rebase.place));
-        put_u64(&c, meta->rebase.stamp.time);
-        put_u32(&c, meta->rebase.stamp.node);
+        put_u64(&c, meta->given_up.time);
+        put_u32(&c, meta->given_up.node);
     }
     size_t len = room - cursor_left(&c);
     put_u32(&c, checksum32(out, len));
@@ -73,16 +72,15 @@ enum err meta_decode(struct bytes value, struct meta *meta)
     meta->kept_from.node = get_u32(&c);
     meta->last_segment = get_u32(&c);
     meta->base = (struct log_base){.sequence = 1};
-    meta->rebase = (struct rebase){.stamp = STAMP_ZERO};
+    meta->given_up = STAMP_ZERO;
     if (cursor_left(&c) > 4) {
         meta->base.place = place_of_lsn(get_u64(&c));
         meta->base.sequence = get_u64(&c);
         meta->base.stamp.time = get_u64(&c);
         meta->base.stamp.node = get_u32(&c);
         meta->base.state = get_u8(&c) & 3;
-        meta->rebase.place = place_of_lsn(get_u64(&c));
-        meta->rebase.stamp.time = get_u64(&c);
-        meta->rebase.stamp.node = get_u32(&c);
+        meta->given_up.time = get_u64(&c);
+        meta->given_up.node = get_u32(&c);
     }
     uint32_t sum = get_u32(&c);
     return !c.bad && cursor_left(&c) == 0 && sum == checksum32(value.data, value.len - 4)
@@ -154,7 +152,7 @@ static void note_place(struct store *store)
                         .kept_from = store->kept_from,
                         .last_segment = store->segments.last_number,
                         .base = store->base,
-                        .rebase = store->rebase};
+                        .given_up = store->given_up};
     cp->meta_len = meta_encode(&meta, cp->meta, sizeof cp->meta);
     store->checkpoint_place = store->log.appended;
 }

@@ -90,7 +90,8 @@ enum err store_commit(struct store *store, const struct write_set *writes, struc
                             .count = (uint32_t)writes->count,
                             .stamp = stamp,
                             .frees = frees};
-    enum err err = log_append(store, &append);
+    enum err err = store_abolish(store, entries, append.count, stamp);
+    err = err ? err : log_append(store, &append);
     if (err)
         return err;
     err = store_apply(store, entries, append.count);

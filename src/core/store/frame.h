@@ -37,7 +37,7 @@ enum frame_flags {
  * record without flags is a commit. */
 #define FRAME_OWN_STAMPS ((uint32_t)(FRAME_MOVED | FRAME_ADOPTED | FRAME_NOTE))
 
-/* Objects as another replica has them: not what the cleaner abolished (move.c, V3). */
+/* Objects as another replica has them: not what was abolished here (abolish.c). */
 static inline bool frame_adopts(uint32_t flags)
 {
     return (flags & FRAME_ADOPTED) && !(flags & FRAME_MOVED);

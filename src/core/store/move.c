@@ -9,8 +9,6 @@
  *   V2  A deletion or hole may be forgotten when no segment before the one being cleaned can hold
  *       older bytes of the object: the first existing segment from `oldest` on is this one
  *       (apply.c, A2, A3).
- *   V3  A deletion that is void (apply.c, A6) is not moved: behind the rebase it would not be known
- *       for what it is. An adopted record that replaces its object by nothing takes its place.
  */
 #include <string.h>
 
@@ -50,22 +48,6 @@ static enum err add(struct cleaner *cleaner, const struct entry *entry, const ui
     return batch->count == MOVE_ENTRIES || batch->bytes >= BATCH_BYTES ? flush(cleaner) : OK;
 }
 
-/* V3 */
-static enum err abolish(struct cleaner *cleaner, const struct object_key *key)
-{
-    struct store *store = cleaner->store;
-    struct entry entry = {.action = WRITE_DELETE, .key = *key, .replaces = true};
-    struct append append = {.entries = &entry,
-                            .count = 1,
-                            .stamp = store->last_stamp,
-                            .flags = FRAME_ADOPTED | FRAME_MOVED | FRAME_STAMPED,
-                            .frees = true};
-    MARK(cleaner_abolished);
-    arena_reset(&store->arena);
-    enum err err = log_append(store, &append);
-    return err ? err : apply_entry(store, &entry);
-}
-
 static bool forgettable(const struct store *store, uint32_t oldest, uint32_t victim)
 {
     const struct segment *first = segments_from(&store->segments, oldest);
@@ -86,8 +68,6 @@ static enum err move_small(struct cleaner *cleaner, const struct entry *entry)
     if (stamp_compare(version.stamp, entry->stamp) != 0 ||
         place_lsn(version.place) != place_lsn(entry->frame))
         return OK;
-    if (version_void(store, &version))
-        return abolish(cleaner, &entry->key);
     bool needed = version.present && !MUTANT(cleaner_forgets_live);
     if (needed || !forgettable(store, version.oldest, entry->frame.segment)) {
         if (version.present)
@@ -189,8 +169,6 @@ static enum err move_block(struct cleaner *cleaner, const struct entry *entry,
     enum err err = live_chunks(store, entry, &bits, &newest);
     if (err || bits == 0)
         return err;
-    if (version_void(store, &newest))
-        return abolish(cleaner, &entry->key);
     if (entry->action != WRITE_CHUNKS && forgettable(store, newest.oldest, entry->frame.segment)) {
         MARK(cleaner_forgot_hole);
         forget_holes(store, entry, &newest, bits);

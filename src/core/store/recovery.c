@@ -231,7 +231,7 @@ static enum err load_meta(struct replay *replay, bool *found)
         store->last_stamp = meta.last_stamp;
     if (!MUTANT(recovery_base_lost))
         store->base = meta.base;
-    store->rebase = meta.rebase;
+    store->given_up = meta.given_up;
     store->kept_from = meta.keep_ns == store->policy.keep_ns ? meta.kept_from : meta.last_stamp;
     if (meta.last_segment > store->segments.last_number)
         store->segments.last_number = meta.last_segment;

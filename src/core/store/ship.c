@@ -99,7 +99,8 @@ enum err store_commit_record(struct store *store, const struct store_shipped *sh
                             .payload = shipped->payload,
                             .owner = shipped->owner,
                             .head = shipped->head};
-    err = log_append(store, &append);
+    err = store_abolish(store, s.entries, s.count, s.stamp);
+    err = err ? err : log_append(store, &append);
     err = err ? err : store_apply(store, s.entries, s.count);
     if (err)
         return err;

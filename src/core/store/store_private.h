@@ -64,8 +64,6 @@ enum err apply_entry(struct store *store, const struct entry *entry);
 void apply_forget(struct store *store, const struct object_key *key, struct stamp stamp);
 /* Must a version superseded at `next`, with `newer` versions before it, stay readable? */
 bool store_keeps(const struct store *store, struct stamp stamp, struct stamp next, uint32_t newer);
-/* Is it a deletion of a past that was given up (A6)? */
-bool version_void(const struct store *store, const struct version *version);
 /* What an entry adds to its segment's `appended`. */
 uint32_t entry_log_weight(const struct entry *entry);
 
@@ -81,11 +79,6 @@ struct log_base {
         BASE_ADOPTING, /* adopted objects, and no commit since */
         BASE_ADOPTED,  /* adopted objects, then commits */
     } state;
-};
-/* The last rebase (apply.c, A6). */
-struct rebase {
-    struct place place; /* behind its record */
-    struct stamp stamp;
 };
 /* A record is in the log, up to `end`. Before store->last_stamp is what it says. */
 void base_note(struct store *store, const struct frame *frame, struct stamp stamp,
@@ -129,7 +122,7 @@ struct meta {
     struct stamp last_stamp, kept_from;
     uint32_t last_segment;
     struct log_base base;
-    struct rebase rebase;
+    struct stamp given_up;
 };
 enum err meta_decode(struct bytes value, struct meta *meta);
 void checkpoint_free(struct store *store);
@@ -143,6 +136,9 @@ enum err recovery_run(struct store *store, struct store_error *error);
 /* Applies what was appended. An error: the log has it, the index cannot be read; the store stops
  * then, and the next start sorts it out. */
 enum err store_apply(struct store *store, const struct entry *entries, uint32_t count);
+/* Before a commit at `stamp` is appended: see apply.c, A6. As log_append. */
+enum err store_abolish(struct store *store, const struct entry *entries, uint32_t count,
+                       struct stamp stamp);
 /* A commit at `stamp` was applied: counts it, starts what it makes necessary. */
 void store_committed(struct store *store, struct stamp stamp);
 /* Reads the note after recovery. */
@@ -217,7 +213,7 @@ struct store {
     void (*on_record)(void *ctx, const struct store_record *record);
     void *on_record_ctx;
     struct log_base base;
-    struct rebase rebase;
+    struct stamp given_up; /* the greatest stamp of a past that was given up (apply.c, A6) */
     struct store_tail *tails;
     uint64_t keep_log;
     uint8_t note[STORE_NOTE_MAX];

@@ -26,14 +26,18 @@ static void rebased(struct store *store, struct stamp stamp, struct place end)
 {
     struct segment *segment = segments_find(&store->segments, end.segment);
     store->kept_from = stamp; /* of earlier times nothing is known here */
-    store->rebase = (struct rebase){end, stamp};
-    if (stamp_compare(store->last_stamp, stamp) > 0 && !MUTANT(adopt_guards_nothing))
-        segment->guard = segment->dirty = true;
+    if (stamp_compare(store->last_stamp, stamp) <= 0)
+        return;
+    if (stamp_compare(store->last_stamp, store->given_up) > 0)
+        store->given_up = store->last_stamp;
+    segment->guard = segment->dirty = true; /* as long as what was given up is in the log */
 }
 
 void base_note(struct store *store, const struct frame *frame, struct stamp stamp, struct place end)
 {
     struct log_base *base = &store->base;
+    if (MUTANT(tail_ignores_adopted))
+        return;
     if (frame->flags & FRAME_REBASE)
         rebased(store, stamp, end);
     if (frame_adopts(frame->flags))
