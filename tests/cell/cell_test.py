@@ -46,6 +46,18 @@ class Alone(cell.Case):
         self.wait_for('v serves', lambda: a.ask('volume-show', volume=uuid).get('serves'))
         self.assertEqual(a.end(signal.SIGTERM), 0)
 
+    def test_emptied_registry(self):
+        """A registry that has forgotten everything takes nothing away."""
+        a = self.first()
+        uuid = self.volume('v', replicas=2, text='least = 1\n')['uuid']
+        self.assertEqual(a.end(signal.SIGTERM), 0)
+        cell.shutil.rmtree(os.path.join(a.home, 'registry'))
+        a.start()
+        self.wait_for('the node notices', lambda: 'does not know this node' in a.log())
+        self.assertEqual([row['uuid'] for row in self.good(a, 'status')['volumes']], [uuid])
+        self.assertTrue(os.path.exists(os.path.join(a.home, 'volumes', uuid, 'store')))
+        self.assertEqual(a.end(signal.SIGTERM), 0)
+
     def test_making(self):
         a = self.first()
         self.assertIn('LOCKED', self.tool('init', a.home, a.address, 'a', code=1))

@@ -166,6 +166,8 @@ struct cell_volume *volume_row(struct cell *cell, const uint8_t uuid[16]);
 enum err volume_take(struct cell_volume *volume, struct bytes value);
 /* Nobody needs the row any more. */
 void volume_drop(struct cell *cell, struct cell_volume *volume);
+/* Drops what the registry has no more, once it has told all, and is this cell's (members.c, N3). */
+void volumes_sweep(struct cell *cell);
 bool volume_names(const struct cell_volume *volume, uint32_t node);
 uint32_t replicas_of(const struct cell *cell, uint32_t node); /* how many volumes name it */
 

@@ -7,6 +7,7 @@
  *   N1  What was known is kept while the registry is out of reach; it is replaced when a watch has
  *       caught up, and not before.
  *   N2  This node's alive/N is in the registry whenever that is in reach and the node runs.
+ *   N3  A registry that does not know this node takes nothing away from what is known.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,10 +154,16 @@ static void nodes_lost(struct registry_watch *watch)
 static void nodes_caught_up(struct registry_watch *watch)
 {
     struct cell *cell = watch->ctx;
+    const struct cell_node *self = member_of(cell, cell->file.node);
     cell->nodes_known = true;
+    if (!self || !self->seen) { /* N3 */
+        journal("the registry does not know this node: is it another cell's, or was it emptied?");
+        return;
+    }
     for (uint32_t i = cell->node_count; i-- > 0;)
         if (!cell->nodes[i].seen && cell->nodes[i].record.number != cell->file.node)
             forget_node(cell, cell->nodes[i].record.number);
+    volumes_sweep(cell);
 }
 
 /* --- alive/N --- */

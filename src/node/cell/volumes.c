@@ -157,15 +157,23 @@ static void volumes_lost(struct registry_watch *watch)
         v->seen = false;
 }
 
-static void volumes_caught_up(struct registry_watch *watch)
+void volumes_sweep(struct cell *cell)
 {
-    struct cell *cell = watch->ctx;
-    cell->volumes_known = true;
+    const struct cell_node *self = member_of(cell, cell->file.node);
+    if (!cell->volumes_known || !cell->nodes_known || !self || !self->seen)
+        return;
     for (struct cell_volume *v = cell->volumes, *next; v; v = next) {
         next = v->next;
         if (!v->seen)
             forget_volume(cell, v);
     }
+}
+
+static void volumes_caught_up(struct registry_watch *watch)
+{
+    struct cell *cell = watch->ctx;
+    cell->volumes_known = true;
+    volumes_sweep(cell);
 }
 
 /* --- view/UUID --- */
