@@ -62,6 +62,36 @@ def names(a, b):
     os.unlink(f'{a}/link')
 
 
+def made_by_both(a, b):
+    """open(2) that may make the file, of both sides in step: whoever comes second opens it."""
+    steps, count = mmap.mmap(-1, 16), 5000
+
+    def make(side, mine, other):
+        for i in range(1, count + 1):
+            steps[mine:mine + 8] = i.to_bytes(8, 'little')
+            while int.from_bytes(steps[other:other + 8], 'little') < i:
+                os.sched_yield()
+            os.close(os.open(f'{side}/made{i}', os.O_CREAT | os.O_WRONLY, 0o600))
+
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            make(b, 8, 0)
+            code = 0
+        finally:
+            steps[8:16] = b'\xff' * 8  # the other one does not wait for who failed
+            os._exit(code)
+    try:
+        make(a, 0, 8)
+    finally:
+        steps[0:8] = b'\xff' * 8
+        assert os.waitpid(child, 0)[1] == 0
+    assert len(os.listdir(a)) == count
+    for i in range(1, count + 1):
+        os.unlink(f'{b}/made{i}')
+
+
 def data(a, b):
     """Through files that are open all the time: reads, sizes, times."""
     with open(f'{a}/data', 'w+b', buffering=0) as one, open(f'{b}/data', 'r+b', buffering=0) as two:
@@ -94,8 +124,8 @@ def attributes(a, b):
     os.unlink(f'{b}/grows')
 
 
-def appends(a, b):
-    """Two sides append at once: nothing is overwritten, no line is torn."""
+def appends(a, b, pages):
+    """Two sides append at once: nothing is overwritten, no line is torn (unless a kernel sends it in two pieces)."""
     write(f'{a}/log', b'')
     lines = 300
 
@@ -109,11 +139,12 @@ def appends(a, b):
         thread.start()
     for thread in threads:
         thread.join()
-    seen = read(f'{a}/log').decode().splitlines()
-    assert len(seen) == 2 * 20 * lines, len(seen)
+    assert sorted(read(f'{a}/log').decode()) == sorted(''.join(f'{n} {i:06}\n' for n in 'ab' for i in range(lines)) * 20)
+    seen = [] if pages else read(f'{a}/log').decode().splitlines()
+    assert pages or len(seen) == 2 * 20 * lines, len(seen)
     for name in 'ab':
         mine = [line for line in seen if line[0] == name]
-        assert mine == [f'{name} {i:06}' for i in range(lines) for _ in range(20)], name
+        assert pages or mine == [f'{name} {i:06}' for i in range(lines) for _ in range(20)], name
     os.unlink(f'{b}/log')
 
 
@@ -178,16 +209,19 @@ def streams(a, b):
     os.unlink(f'{b}/big')
 
 
-def inside(a, b):
-    for test in (names, data, attributes, appends, counter, mappings, streams):
+def inside(a, b, pages):
+    for test in (names, made_by_both, data, attributes, appends, counter, mappings, streams):
         start = time.monotonic()
-        test(a, b)
+        if test is appends:
+            test(a, b, pages)
+        else:
+            test(a, b)
         print(f'ok  {test.__name__}  {time.monotonic() - start:.2f} s', flush=True)
 
 
 def killed(a):
     """A program that waits for a side that is cut off can be killed."""
-    waits = subprocess.Popen([sys.executable, '-c', f'import os; print(1, flush=True); os.stat("{a}/stick")'],
+    waits = subprocess.Popen([sys.executable, '-c', f'import os; print(1, flush=True); os.stat("{a}/other")'],
                              stdout=subprocess.PIPE)
     waits.stdout.read(2)
     while open(f'/proc/{waits.pid}/stat', encoding='utf-8').read().split()[2] not in 'SD':
@@ -225,7 +259,7 @@ def outside(shared, flags):
     where = tempfile.mkdtemp(prefix='pactfs-shared-')
     try:
         me = [sys.executable, os.path.abspath(__file__)]
-        subprocess.run([shared, *flags, where, *me, '--inside', '{a}', '{b}'], check=True, timeout=300)
+        subprocess.run([shared, *flags, where, *me, '--inside', '{a}', '{b}', *flags], check=True, timeout=300)
         shutil.rmtree(where + '/volume')
         os.rmdir(where + '/a')
         os.rmdir(where + '/b')
@@ -247,7 +281,7 @@ def outside(shared, flags):
 
 if __name__ == '__main__':
     if sys.argv[1] == '--inside':
-        inside(sys.argv[2], sys.argv[3])
+        inside(sys.argv[2], sys.argv[3], '--pages' in sys.argv)
     elif sys.argv[1] == '--stick':
         stick(sys.argv[2])
         killed(sys.argv[2])

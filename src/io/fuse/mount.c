@@ -215,7 +215,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     conn->time_gran = 1;
 }
 
-/* No create and flush: the kernel does without them too. No locks: its own are enough. */
+/* No flush: the kernel does without it too. No locks: its own are enough. */
 const struct fuse_lowlevel_ops mount_ops = {
     .init = op_init,
     .lookup = op_lookup,
@@ -225,6 +225,7 @@ const struct fuse_lowlevel_ops mount_ops = {
     .setattr = op_setattr,
     .readlink = op_readlink,
     .mknod = op_mknod,
+    .create = op_create,
     .mkdir = op_mkdir,
     .unlink = op_unlink,
     .rmdir = op_rmdir,

@@ -2,6 +2,8 @@
  *
  * op_names.c: making, linking, renaming and removing names.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "io/fuse/private.h"
@@ -20,6 +22,47 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, 
     call->request.op.mode = mode;
     call->request.op.rdev = rdev;
     call_run(call, reply_entry);
+}
+
+static void reply_create(struct call *call)
+{
+    struct mount *mount = call->mount;
+    struct fuse_entry_param e;
+    struct fuse_file_info fi = {.direct_io = mount->direct, .keep_cache = !mount->direct};
+    if (reply_failed(call))
+        return;
+    uint64_t ino = call->request.result.attr.ino;
+    entry_param(mount, &call->request.result.attr, &e);
+    agent_ref(mount->agent, ino);
+    if (fuse_reply_create(call->req, &e, &fi) != 0) {
+        mount->status.forgotten_replies++;
+        agent_forget(mount->agent, ino, 1);
+    }
+    call_end(call);
+}
+
+/* Another machine made the file since the kernel looked. It looks again at ESTALE, and opens what
+ * it finds by the rules for files that are there. */
+static void reply_create_or_open(struct call *call)
+{
+    if (call->request.err == ERR_EXIST)
+        call->request.err = ERR_STALE;
+    reply_create(call);
+}
+
+/* The kernel does without, by mknod and open: but then open(2) without O_EXCL fails when another
+ * machine makes the file in between. */
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+               struct fuse_file_info *fi)
+{
+    const struct mount *mount = fuse_req_userdata(req);
+    if (!mount->options.shared) {
+        fuse_reply_err(req, ENOSYS);
+        return;
+    }
+    struct call *call = making(req, FS_MKNOD, parent, name);
+    call->request.op.mode = S_IFREG | (mode & ~(mode_t)S_IFMT);
+    call_run(call, fi->flags & O_EXCL ? reply_create : reply_create_or_open);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
