@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # A front door to Meson: `make run` gives a mounted volume, `make test` proves the tree.
 .DEFAULT_GOAL := all
-.PHONY: all run stop test sim determinism bench fuzz soak clean install format lint sanitize deps help
+.PHONY: all run stop demo test sim determinism bench fuzz soak clean install format lint sanitize deps help
 
 BUILD  := build
 HOME_DIR := $(CURDIR)/.pactfs
@@ -16,6 +16,9 @@ all: ## build build/pactfs
 run: ## start a volume in this folder, mounted at ./mnt
 	@[ -x $(PACTFS) ] && $(PACTFS) status "$(HOME_DIR)" >/dev/null 2>&1 || $(MAKE) --no-print-directory all
 	@$(PACTFS) up "$(HOME_DIR)" --mount "$(MOUNT)"
+
+demo: all ## three nodes on this machine, a volume with three copies, mounted at ./demo
+	@$(PACTFS) demo
 
 stop: ## unmount and stop what `make run` started
 	@if [ -x $(PACTFS) ]; then $(PACTFS) down "$(HOME_DIR)"; else echo "nothing is built, so nothing runs"; fi
