@@ -27,8 +27,8 @@
  * A kernel before 6.6 cannot map a file shared that is read past its pages. There, files are read
  * and written through them, under FUSE_AUTO_INVAL_DATA: each read(2) asks for the attributes first
  * and drops what is old. The difference: a program may see a write of another program on its own
- * machine while that is still under way, a moment before anybody else can; and the kernel reads
- * ahead.
+ * machine while that is still under way, a moment before anybody else can; an append across the end
+ * of a page may be sent in two pieces, between which others may append; and the kernel reads ahead.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +45,8 @@ double shared_or(const struct mount *mount, double seconds)
 
 void shared_init(struct mount *mount, const struct fuse_init_in *in, struct fuse_init_out *out)
 {
+    /* libfuse 3.14 forgets it: one lookup in a directory would wait for another. */
+    out->flags |= in->flags & FUSE_PARALLEL_DIROPS;
     if (mount->options.through_pages || !(in->flags & FUSE_INIT_EXT) ||
         !(in->flags2 & INIT2_DIRECT_IO_ALLOW_MMAP))
         return;
