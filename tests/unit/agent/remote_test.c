@@ -636,7 +636,7 @@ static void each_takes_effect_once_whatever_happens(void **state)
 {
     (void)state;
     static struct ask crowd[CROWD];
-    for (uint64_t seed = 100; seed < 400; seed++) {
+    for (uint64_t seed = 100; seed < 220; seed++) {
         struct managers *all = managers_new(seed, 3);
         struct sim_link link = sim_link_default();
         link.lost_per_million = 80000;
