@@ -38,6 +38,7 @@ struct state {
     struct stamp last;
     char note[NOTE];
     uint32_t at; /* the commit of the other store that it equals; OWN: of none */
+    bool unsure; /* it, or one before it in the line, was recovered, or another that is like it */
 };
 
 struct care {
@@ -53,8 +54,7 @@ struct life {
     struct state states[HISTORY];
     struct stamp stamps[HISTORY]; /* of the other's commits */
     bool keep;                    /* no log is ever given up */
-    bool unsure;   /* two states were like what was recovered: the line is not known */
-    uint32_t most; /* states ever: the last ones may have been lost again */
+    uint32_t most;                /* states ever: the last ones may have been lost again */
     struct figures *figures;
 };
 
@@ -92,6 +92,7 @@ static void add_state(struct life *l, enum change change, uint32_t at, bool coun
     struct state *state = &l->states[w->commits];
     *state = (struct state){.change = change, .last = store_last_stamp(w->store), .at = at};
     note_of(w->store, state->note);
+    state->unsure = change != CHANGE_END && (state - 1)->unsure;
     l->most = w->commits > l->most ? w->commits : l->most;
     l->figures->commits++;
 }
@@ -132,9 +133,8 @@ static void match(struct life *l)
     if (j > w->commits)
         cut_fail("what was recovered is no prefix of the %u states (%u durable)", w->commits,
                  w->acked);
-    l->unsure = false;
-    for (uint32_t later = j + 1; later <= w->commits && !l->unsure; later++)
-        l->unsure = same_state(l, later);
+    for (uint32_t later = j + 1; later <= w->commits && !l->states[j].unsure; later++)
+        l->states[j].unsure = same_state(l, later);
     l->figures->lost += w->commits - j;
     w->commits = w->acked = j;
     w->now = w->history[j];
@@ -198,7 +198,7 @@ static uint32_t in_line(const struct life *l, struct stamp after)
 static void check_tail(struct life *l)
 {
     struct world *w = &l->p.to;
-    if (l->unsure)
+    if (l->states[w->commits].unsure)
         return;
     struct stamp after = l->states[chance(l, l->most + 1)].last;
     uint32_t start = in_line(l, after);
@@ -379,7 +379,6 @@ static void acted(struct pair *p, enum act act, const struct object_key *keys, u
     bool end = act == ACT_END;
     add_state(l, end ? CHANGE_END : CHANGE_ADOPT, end ? p->from.commits : OWN, false);
     l->figures->orphans += end;
-    l->unsure = l->unsure && !end;
 }
 
 static void upkeep_over(struct store_sync *sync, enum err err)

@@ -159,8 +159,7 @@ void store_note_problem(struct store *store, const char *what, struct place at);
 /* --- store.c --- */
 
 /* A job under way that owns memory: known to the store, so that a store that is abandoned (the
- * process died,
- * the env forgot its jobs) gives it back. */
+ * process died, the env forgot its jobs) gives it back. */
 struct loose {
     struct loose *next, **link;
     void (*drop)(struct loose *loose); /* frees what contains it */
@@ -213,7 +212,7 @@ struct store {
     void (*on_record)(void *ctx, const struct store_record *record);
     void *on_record_ctx;
     struct log_base base;
-    struct stamp given_up; /* the greatest stamp of a past that was given up (apply.c, A6) */
+    struct stamp given_up; /* greatest stamp of a past that was given up: apply.c, A6 */
     struct store_tail *tails;
     uint64_t keep_log;
     uint8_t note[STORE_NOTE_MAX];
