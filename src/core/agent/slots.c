@@ -8,6 +8,7 @@
 #include "core/agent/remote_private.h"
 #include "core/base/assert.h"
 #include "core/base/grow.h"
+#include "core/base/mark.h"
 
 static struct remote *remote_of(struct executor *executor)
 {
@@ -30,7 +31,7 @@ static void encode(struct remote *remote, struct slot *slot)
 {
     struct message message = remote_message(remote, MESSAGE_REQUEST);
     const struct fs_op *op = &slot->asked.request->op;
-    if (!slot->head.data) {
+    if (!slot->head.data || MUTANT(request_gets_new_serial)) {
         slot->serial++;
         slot->seen = remote->seen;
     }

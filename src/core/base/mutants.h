@@ -81,16 +81,11 @@
     /* primary copy: views, leases, agreement, requests, repair */                            \
     X(primary_serves_without_lease, "a primary answers whatever its lease says")              \
     X(takeover_within_lease, "a backup takes over while the primary may hold its lease")      \
-    X(serve_before_settled, "a new primary serves before its members have what it has")       \
     X(commit_without_all, "a change is committed when the primary alone has it")              \
     X(answer_before_committed, "a change is answered before it is committed")                 \
     X(read_not_waiting, "a read does not wait for what it rests on to be committed")          \
     X(ack_before_durable, "a backup acknowledges what is not on its disk")                    \
     X(record_over_gap, "a backup takes a record that does not follow the last")               \
-    X(answer_while_frozen, "one that gave a candidate its records goes on following")         \
-    X(candidate_takes_less, "a candidate does not wait for records that others have more")    \
-    X(candidate_alone, "a candidate proposes itself without waiting for the others")          \
-    X(flush_gives_nothing, "a candidate is not given the records that it lacks")              \
     X(view_without_condition, "a view is written whatever stands in the registry")            \
     X(join_before_has_all,                                                                    \
       "a view with a new member is proposed before it has to have everything")                \
@@ -104,6 +99,13 @@
     X(commit_of_old_reign, "a request begun in an earlier reign commits in this one")         \
     X(copy_leaves_deleted, "one that copies keeps what the snapshot does not have")           \
     X(copy_trusts_counts, "leaves with as many objects are taken for equal")                  \
+    X(torn_takes_part, "a replica that copies takes part as if it had everything")            \
+    X(empty_is_whole, "a replica with an empty disk believes that it has everything")         \
+    X(received_is_durable, "what a backup has received counts as durable there")              \
+    X(sessions_forgotten, "a new primary does not know the sessions of the one before it")    \
+    X(slots_share_replies, "all slots of a session keep their replies in one place")          \
+    X(copy_ends_early, "a copy ends before everything that was asked for has come")           \
+    X(request_gets_new_serial, "a request that is sent to another primary gets a new number") \
     X(torn_not_noted, "one that copies does not note that it is torn")                        \
     X(mend_any_version, "a damaged object is replaced by any version")                        \
     X(orphan_reclaimed_at_once, "an inode without a name is reclaimed at once")               \

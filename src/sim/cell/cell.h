@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * cell.h: what the files of the system "primary" share: a replicated volume, the production code
- * from the agent's remote part to the store of each replica, on simulated disks, a simulated network
- * and a simulated registry.
+ * from the agent's remote part to the store of each replica, on simulated disks, a simulated
+ * network and a simulated registry.
  *
  * Definitions
  *   node     one replica manager, with a disk of its own; numbers from 1, so that 0 is none
  *   agent    the remote part that some of the run's clients share; numbers behind the nodes'
- *   whole    a node that is a member of the view and has not lost what it stored since it became one
+ *   whole    a node that is a member of the view and has lost nothing since it became one
  *   turn     a time during which one node is away, see cell_turns.c
  *
  * Law
@@ -160,8 +160,8 @@ struct cell_node *cell_primary(struct cell *cell);
 const char *cell_unrest(struct cell *cell);
 /* A line of the transcript for a message that arrives, under the option `messages`. */
 void cell_trace(const struct cell *cell, uint32_t to, uint32_t from, const struct message *message);
-/* Who does not reach the registry: by a fault; and, where its members are in the network (`inside`),
- * who is cut off from most of them. */
+/* Who does not reach the registry: by a fault; and, where its members are in the network
+ * (`inside`), who is cut off from most of them. */
 void cell_registry_cuts(struct cell *cell);
 /* Steps the world until wanted(cell), at most for `ns`. */
 bool cell_wait(struct cell *cell, bool (*wanted)(struct cell *cell), uint64_t ns);

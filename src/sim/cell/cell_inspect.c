@@ -155,8 +155,8 @@ static bool compare(struct cell *cell, uint64_t *digest)
 
 /* --- closing and opening --- */
 
-/* Every process dies at once; what the stores say then must be the same, whether or not the index is
- * made anew. */
+/* Every process dies at once; what the stores say then must be the same, whether or not the index
+ * is made anew. */
 static void open_again(struct cell_node *node, bool anew, uint64_t digest)
 {
     struct run *run = cell_run(node->cell);

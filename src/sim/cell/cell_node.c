@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cell_node.c: the life of a node: its store is made, it starts, dies, ends in order, loses its disk
- * and starts again.
+ * cell_node.c: the life of a node: its store is made, it starts, dies, ends in order, loses its
+ * disk and starts again.
  */
 #include <stdio.h>
 

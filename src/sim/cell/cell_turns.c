@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * cell_turns.c: sequences that split others. One node after another is away, and the one that was
- * comes back at the moment at which the next one goes: with three replicas, writes under {1,2}, then
- * {1,3}, then {2,3}. A scheme that lets any two of them go on would lose what only the third has.
+ * comes back at the moment at which the next one goes: with three replicas, writes under {1,2},
+ * then {1,3}, then {2,3}. A scheme that lets any two of them go on would lose what only the third
+ * has.
  */
 #include "core/base/assert.h"
 #include "sim/cell/cell.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * cell_view.c: what can be seen of a cell from outside: its view, who serves, whether all is at rest.
+ * cell_view.c: what can be seen of a cell from outside: its view, who serves, whether all is at
+ * rest.
  */
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * registry.h: the registry of a simulated cell: one linearisable store outside of the nodes, reached
- * over connections that delay, lose and break. What a node sees of it is core/registry/registry.h,
- * whose Y1 to Y5 hold whatever fails here.
+ * registry.h: the registry of a simulated cell: one linearisable store outside of the nodes,
+ * reached over connections that delay, lose and break. What a node sees of it is
+ * core/registry/registry.h, whose Y1 to Y5 hold whatever fails here.
  *
  * Definitions
  *   service     the store itself. It never loses what it has taken
@@ -15,8 +15,8 @@
  *       is answered with REGISTRY never takes effect.
  *   Z2  An answer that comes after the deadline is not told. A process that stands still hears of
  *       answer and deadline in the order in which they were due.
- *   Z3  During an outage and for a node that is cut off, watches stand still; afterwards each goes on
- *       where it was, or is told `lost`: by chance, and always when what it missed is not kept.
+ *   Z3  During an outage and for a node that is cut off, watches stand still; afterwards each goes
+ *       on where it was, or is told `lost`: by chance, and always when what it missed is not kept.
  *   Z4  No lease ends during an outage; after it all have their whole time again.
  *   Z5  All chance is drawn from the envs: the same world gives the same registry.
  */

@@ -319,7 +319,8 @@ static void pump(struct primary *p)
             fill_fetch(p, fetch);
         busy = busy || fetch->busy;
     }
-    if (!busy && copy->leaves_done && copy->leaf_next == copy->leaf_count && !copy->names_asked &&
+    if ((!busy || MUTANT(copy_ends_early)) && copy->leaves_done &&
+        copy->leaf_next == copy->leaf_count && !copy->names_asked &&
         copy->wanted_next == copy->wanted_count)
         end(p);
 }

@@ -56,7 +56,7 @@ void follow_heartbeat(struct primary *p, uint32_t from, const struct message *m)
             return;
         MARK(candidate_gave_up);
         p->part = PART_BACKUP;
-    } else if (now_ns(p) < p->frozen_until && !MUTANT(answer_while_frozen)) {
+    } else if (now_ns(p) < p->frozen_until) {
         return;
     }
     p->heard = now_ns(p);
@@ -81,7 +81,7 @@ static bool takes_from(const struct primary *p, uint32_t from, const struct mess
         return view_has(&p->view, from) && from != p->view.primary && !p->proposal.active;
     if (p->part != PART_BACKUP && p->part != PART_JOINING)
         return false;
-    return from == p->view.primary && (!frozen(p) || MUTANT(answer_while_frozen));
+    return from == p->view.primary && !frozen(p);
 }
 
 void follow_record(struct primary *p, uint32_t from, const struct message *m)

@@ -404,7 +404,7 @@ enum err primary_new(const struct primary_options *options, struct store *store,
     arena_init(&p->arena);
     arena_init(&p->replies);
     struct bytes note = store_note(store);
-    p->whole = note.len == 1 && note.data[0] == 'W';
+    p->whole = (note.len == 1 && note.data[0] == 'W') || MUTANT(empty_is_whole);
     record_key_uuid(p->view_key, "view", p->identity.uuid);
     enum err err = replica_new_member(p->env, store, p->self, &p->replica);
     if (err != OK) {

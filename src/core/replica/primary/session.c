@@ -27,6 +27,8 @@ RB_GENERATE(sessions, session, link, session_order)
 
 struct object_key session_key(uint64_t id, uint64_t slot)
 {
+    if (MUTANT(slots_share_replies) && slot != SESSION_MARK)
+        slot = 0;
     return (struct object_key){.kind = OBJECT_SESSION, .ino = id, .sub = slot};
 }
 
@@ -82,6 +84,8 @@ void session_load_all(struct primary *p)
     struct store_walk walk = {
         .from = session_key(0, 0), .at = STAMP_MAX, .most = UINT32_MAX, .more = true};
     session_forget_all(p);
+    if (MUTANT(sessions_forgotten))
+        return;
     enum err err = store_walk(p->store, &walk, load_one, p);
     if (err != OK)
         broke(p, err);

@@ -253,6 +253,8 @@ void stream_told(struct primary *p, struct peer *peer, const struct message *m)
     peer->last = m->last;
     if (stamp_less(peer->durable, m->stamp))
         peer->durable = m->stamp;
+    if (MUTANT(received_is_durable) && stamp_less(peer->durable, m->last))
+        peer->durable = m->last;
     if (stream->mode == STREAM_NONE) {
         if (!stream_start(p, peer, m->last))
             diverged(p, peer);

@@ -60,7 +60,7 @@ static void become_primary(struct primary *p)
     p->reign++;
     p->reign_from = p->view.number;
     p->reign_began = now_ns(p);
-    p->settle = MUTANT(serve_before_settled) ? STAMP_ZERO : store_last_stamp(p->store);
+    p->settle = store_last_stamp(p->store);
     if (p->replica)
         replica_catch_up(p->replica);
     session_load_all(p);
@@ -76,7 +76,7 @@ static void become_follower(struct primary *p, bool member)
         copy_stop(p);
     leave_part(p);
     reset_peers(p);
-    p->part = member && p->whole ? PART_BACKUP : PART_JOINING;
+    p->part = member && (p->whole || MUTANT(torn_takes_part)) ? PART_BACKUP : PART_JOINING;
     p->next_join = 0;
     set_members(p);
 }
@@ -313,11 +313,11 @@ void candidate_tick(struct primary *p)
     struct view next = next_view(p);
     uint32_t expected = p->view.count - (p->view.primary == p->self ? 0 : 1);
     bool all = next.count >= expected;
-    if (!all && waited < p->timing.flush && !MUTANT(candidate_alone))
+    if (!all && waited < p->timing.flush)
         return;
     /* With too few, the primary may yet be well and take this node out: it goes first. */
     if (next.count < p->contract.least && next.count < p->view.count &&
-        waited < p->timing.flush + p->timing.suspect / 2 && !MUTANT(candidate_alone))
+        waited < p->timing.flush + p->timing.suspect / 2)
         return;
     /* Whoever proposes and hears no more of it has to stand still until it does. So it looks first
      * whether the registry is in reach. */
@@ -334,8 +334,6 @@ static void send_behind(struct primary *p, uint32_t to, struct stamp last, bool 
     /* A candidate that has more than this node is behind nothing. */
     if (!*whole && stamp_less(store_last_stamp(p->store), last))
         *whole = true;
-    if (MUTANT(flush_gives_nothing))
-        return;
     for (; record; record = record->next)
         record_send(p, to, record);
 }
@@ -367,8 +365,7 @@ void candidate_flushed(struct primary *p, uint32_t from, const struct message *m
     struct peer *peer = peer_find(p, from);
     if (p->part != PART_CANDIDATE || m->number != p->view.number || !peer)
         return;
-    if (!m->whole ||
-        (stamp_less(store_last_stamp(p->store), m->last) && !MUTANT(candidate_takes_less)))
+    if (!m->whole || (stamp_less(store_last_stamp(p->store), m->last)))
         return; /* records were lost on the way: the next FLUSH asks again */
     peer->flushed = true;
     candidate_tick(p);
