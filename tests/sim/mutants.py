@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Switches on every deliberate bug of the core (core/base/marks.h), one after another, and demands that it is noticed.
 
-  mutants.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--replica PROGRAM] [--limit N] [--sim-limit N] [--clean N]
-             [--json FILE] [MUTANT...]
+  mutants.py [--sim PROGRAM --scenarios FILE...] [--cut PROGRAM] [--replica PROGRAM] [--limit N]
+             [--sim-limit N] [--clean N] [--json FILE] [MUTANT...]
 
 For each mutant the first seed that fails is looked for, up to --sim-limit in the scenarios, then up to --limit in
 cut (PACTFS_SOAK=1: 10,000 in both). Prints a line for each: name, catcher, seeds needed, seconds, what was broken.
@@ -22,6 +22,19 @@ SOAK_LIMIT = 10000
 FIRST_BATCH = 8  # seeds; each next batch is twice as long
 # These need more seeds than a test can afford: tried under PACTFS_SOAK=1 only. Name: seeds, as measured.
 SOAK_ONLY = {}
+# Of the store of a replica: power cuts under it alone.
+REPLICA = (
+    'note_not_logged',
+    'recovery_base_lost',
+    'tail_skips_gap',
+    'tail_ignores_adopted',
+    'tail_holds_nothing',
+    'adopt_keeps_newer',
+    'apply_keeps_divergent',
+    'adopt_guards_nothing',
+    'digest_without_stamp',
+    'ship_payload_unchecked',
+)
 # Of a replicated volume: its own scenarios, in a run of their own.
 PRIMARY = (
     'primary_serves_without_lease',
@@ -59,6 +72,7 @@ UNNOTICED = (
     'orphan_holders_not_asked',
 )
 ONLY.update({name: 'primary' for name in PRIMARY + UNNOTICED})
+ONLY.update({name: 'replica' for name in REPLICA})
 
 
 def batches(limit):
