@@ -272,6 +272,7 @@ static enum err open_mount(struct mounting *mounting)
     struct mount_options options = {.dir = mounting->options->dir,
                                     .fsname = mounting->volume,
                                     .shared = true,
+                                    .spin_us = UINT32_MAX, /* the answer is elsewhere */
                                     .allow_other = mounting->options->allow_other || geteuid() == 0,
                                     .on_unmounted = on_unmounted,
                                     .space = space,
