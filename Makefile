@@ -32,6 +32,10 @@ bench: ## compare with bare FUSE passthrough on the same disk
 	@scripts/build $(BUILD)
 	@bench/compare.sh
 
+failover: all ## machines that fail, TRIALS of them (default 100): how long programs wait
+	@scripts/deps build test
+	@bench/failover.py --trials $(or $(TRIALS),100)
+
 fuzz: ## the decoders under libFuzzer, FUZZ_SECONDS each (default 60)
 	@scripts/deps build test fuzz
 	@scripts/fuzz
