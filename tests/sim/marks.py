@@ -50,6 +50,8 @@ PRIMARY = (
 )
 # These need what the scenarios have not: connections that break, sessions that end, large volumes.
 UNREACHED = (
+    'tail_waited',           # a log that is written in pieces of records while it is read
+    'recovery_began_again',  # a crash in the middle of making a large index again
     'proposal_lost',
     'suspect_lost',
     'stream_left_behind',

@@ -322,6 +322,76 @@ static void a_tail_holds_the_log(void **state)
     world_free(&w);
 }
 
+struct payload {
+    struct shared shared;
+    uint8_t bytes[5 * CHUNK_SIZE];
+};
+
+static void payload_release(struct shared *shared)
+{
+    free(shared);
+}
+
+static struct stamp commit_large(struct world *w, uint32_t n)
+{
+    struct payload *payload = calloc(1, sizeof *payload);
+    assert_non_null(payload);
+    payload->shared = (struct shared){1, payload_release};
+    payload->bytes[n] = 1;
+    struct write write = {
+        WRITE_CHUNKS,    {OBJECT_BLOCK, 5, n}, {payload->bytes, sizeof payload->bytes}, 0, 5,
+        &payload->shared};
+    struct write_set set = {&write, 1};
+    struct stamp stamp = hlc_next(&w->clock, w->env->ops->wall_ns(w->env));
+    uint64_t lsn;
+    assert_int_equal(store_commit(w->store, &set, stamp, false, &lsn), OK);
+    shared_unref(&payload->shared);
+    return stamp;
+}
+
+/* So much at once that one job does not write it all: it ends inside a record. */
+static void a_record_is_half_in_the_file(void **state)
+{
+    (void)state;
+    static struct stamps stamps;
+    struct store_error error = {""};
+    struct world w;
+    world_new(&w, 9);
+    w.options.path = "/large";
+    w.options.limits.segment_bytes = 16u << 20;
+    w.sim = sim_new(9, w.disk);
+    w.env = sim_env(w.sim);
+    assert_int_equal(w.env->ops->dir_make(w.env, "/large"), OK);
+    assert_int_equal(store_format(w.env, &w.options, &error), OK);
+    sim_free(w.sim);
+    assert_int_equal(world_open(&w, &error), OK);
+    while (!store_has_room(w.store) && sim_step(w.sim))
+        ;
+    struct counting c = {.read = {.most_bytes = 1, .each = count_one, .done = count_over},
+                         .stamps = &stamps};
+    struct store_tail *tail;
+    struct store_status before, now;
+    assert_int_equal(store_tail_open(w.store, STAMP_ZERO, &tail), OK);
+    for (uint32_t i = 0; i < 150; i++)
+        stamps.items[stamps.count++] = commit_large(&w, i);
+    store_status(w.store, &before);
+    while (c.next < 127) /* from memory */
+        assert_true(store_tail_read(tail, &c.read));
+    do {
+        assert_true(sim_step(w.sim));
+        store_status(w.store, &now);
+    } while (now.pending_bytes == before.pending_bytes);
+    do {
+        c.over = store_tail_read(tail, &c.read);
+        if (!c.over && !sim_run_until(w.sim, is_over, &c, UINT64_C(60000000000)))
+            fail_msg("a tail was never answered");
+        assert_int_equal(c.read.err, OK);
+    } while (c.read.count);
+    assert_int_equal(c.next, stamps.count);
+    store_tail_close(tail);
+    world_free(&w);
+}
+
 /* --- adopting --- */
 
 /* A replica that is new, or went its own way, becomes the same (T2); its log begins there. */
@@ -375,10 +445,15 @@ int main(int argc, char **argv)
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(records_make_the_same_store), cmocka_unit_test(refuses_what_is_no_record),
-        cmocka_unit_test(refuses_kinds_of_its_own),    cmocka_unit_test(notes_last),
-        cmocka_unit_test(catches_up_from_the_log),     cmocka_unit_test(a_log_with_gaps_is_gone),
-        cmocka_unit_test(a_tail_holds_the_log),        cmocka_unit_test(becomes_what_the_other_is),
+        cmocka_unit_test(records_make_the_same_store),
+        cmocka_unit_test(refuses_what_is_no_record),
+        cmocka_unit_test(refuses_kinds_of_its_own),
+        cmocka_unit_test(notes_last),
+        cmocka_unit_test(catches_up_from_the_log),
+        cmocka_unit_test(a_log_with_gaps_is_gone),
+        cmocka_unit_test(a_tail_holds_the_log),
+        cmocka_unit_test(a_record_is_half_in_the_file),
+        cmocka_unit_test(becomes_what_the_other_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
