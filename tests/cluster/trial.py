@@ -87,7 +87,7 @@ def inside(machine, what):
             finally:
                 os.close(space)
             box.append(what())
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError, KeyError, http.client.HTTPException):
             box.append(None)
 
     thread = threading.Thread(target=work)
@@ -97,7 +97,7 @@ def inside(machine, what):
 
 
 def etcd_status(machine):
-    """What its etcd says of itself, {"leader", "header": {"member_id"}, ...}; None: it does not answer, or has no leader."""
+    """What its etcd says of itself, {"leader", "header": {"member_id"}, ..., "voters"}; None: it does not answer, or has no leader."""
     with open(os.path.join(machine.home, 'cell.json'), encoding='utf-8') as file:
         port = json.load(file)['registry']['client_port']
     tls = os.path.join(machine.home, 'tls')
@@ -113,6 +113,9 @@ def etcd_status(machine):
                 return None
             peer.request('POST', '/v3/maintenance/status', '{}')
             status = json.loads(peer.getresponse().read())
+            peer.request('POST', '/v3/cluster/member/list', '{}')
+            members = json.loads(peer.getresponse().read())['members']
+            status['voters'] = sum(not member.get('isLearner') for member in members)
             return status if status.get('leader', '0') != '0' else None
         finally:
             peer.close()
@@ -140,7 +143,12 @@ class Cell:
                                                stdout=subprocess.PIPE, text=True))
 
     def wait_registry(self):
-        mm.until('every node has its etcd', lambda: all(etcd_status(node) for node in self.nodes), HEALTHY_S)
+        """Until every node has an etcd that works and counts for a majority."""
+        def works(node):
+            status = etcd_status(node)
+            return status and status['voters'] == len(self.nodes)
+
+        mm.until('every node has its etcd', lambda: all(works(node) for node in self.nodes), HEALTHY_S)
 
     def show(self):
         try:
