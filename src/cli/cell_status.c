@@ -189,10 +189,26 @@ static void scrub_line(void *ctx, const json_t *line)
     }
 }
 
+static void print_repair(const json_t *row)
+{
+    uint64_t objects = answer_number(row, "objects"), mended = answer_number(row, "mended");
+    uint64_t left = answer_number(row, "left");
+    printf("node %llu: %llu damaged places, %llu damaged objects",
+           (unsigned long long)answer_number(row, "node"),
+           (unsigned long long)answer_number(row, "problems"), (unsigned long long)objects);
+    if (mended)
+        printf("; repaired %llu from node %llu", (unsigned long long)mended,
+               (unsigned long long)answer_number(row, "from"));
+    if (left)
+        printf("; %llu could not be repaired", (unsigned long long)left);
+    printf("\n");
+}
+
 static int print_scrub(const struct scrub *scrub, json_t *answer)
 {
     char bytes[32];
-    uint64_t problems = answer_number(answer, "problems"), mended = answer_number(answer, "mended");
+    uint64_t problems = answer_number(answer, "problems");
+    const json_t *repairs = json_object_get(answer, "repairs");
     if (scrub->drawn)
         fputs("\r\033[K", stdout);
     if (!answer_ok(answer))
@@ -205,8 +221,8 @@ static int print_scrub(const struct scrub *scrub, json_t *answer)
                print_bytes(answer_number(answer, "bytes"), bytes, sizeof bytes),
                (unsigned long long)answer_number(answer, "records"));
     } else {
-        printf("%llu damaged places; %llu objects were fetched anew from other copies\n",
-               (unsigned long long)problems, (unsigned long long)mended);
+        for (size_t i = 0; i < json_array_size(repairs); i++)
+            print_repair(json_array_get(repairs, i));
     }
     return problems ? EXIT_DAMAGE : EXIT_DONE;
 }

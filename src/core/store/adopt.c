@@ -66,6 +66,13 @@ enum err store_adopt(struct store *store, const struct store_shipped *shipped)
     return put_record(store, &append);
 }
 
+bool store_keeps_older(struct store *store, const struct object_key *key)
+{
+    struct version version, older;
+    return store->old_versions > 0 && lookup(store, key, STAMP_MAX, &version) == OK &&
+           lookup_older(store, key, version.stamp, &older) == OK;
+}
+
 enum err store_adopt_absent(struct store *store, const struct object_key *keys, uint32_t count)
 {
     enum err err = can_write(store);

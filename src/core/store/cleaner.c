@@ -11,7 +11,8 @@
  * Law
  *   G1  Only sealed segments that no replay needs are cleaned: all of them lie before the last
  *       checkpoint's place.
- *   G2  A segment in which something cannot be read is marked damaged and kept.
+ *   G2  A segment in which something cannot be read is marked damaged and kept, unless it is known
+ *       that nothing refers to what cannot be read (damage.c, D3).
  *   G3  Unless space is short or it was asked for, the cleaner works only while nobody commits.
  *   G4  Segments of many deletions come last, in order: by then the older bytes that the deletions
  *       hide are gone, files and all, and most deletions need not be kept (move.c, V2).
@@ -25,6 +26,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/store/tail.h"
 
 #define STEP_BYTES (1u << 20)
 #define IDLE_NS    UINT64_C(200000000)
@@ -149,6 +152,11 @@ static void doom(struct store *store, struct segment *segment)
 {
     INVARIANT(segment->live == 0 && segment->state == SEGMENT_SEALED);
     segment->state = SEGMENT_DOOMED;
+    if (segment->discard && store->damage.discards == 1)
+        discard_end(store, OK);
+    else
+        store->damage.discards -= segment->discard;
+    segment->discard = false;
     segment->doomed_at = store->checkpoint.number + 1;
     store->doomed++;
     store->cleaner->untidy = true;
@@ -254,12 +262,28 @@ static struct segment *choose(const struct store *store, bool *later)
     return tombs || !excess(store) ? tombs : before_guard(store, guard); /* G4, G6 */
 }
 
+/* Likewise, of those that are to go because something in them is damaged: also what is kept of the
+ * log for other replicas (G5), which is of no use for them. */
+static struct segment *choose_discard(const struct store *store, bool *later)
+{
+    for (uint32_t i = 0; i < store->segments.count; i++) {
+        struct segment *s = store->segments.items[i];
+        if (!s->discard || s->damaged || s->state != SEGMENT_SEALED || hides(store, s) ||
+            tail_stands(store, s->number))
+            continue;
+        if (s->number < store->checkpoint_place.segment && !store->frozen) /* G1 */
+            return s;
+        *later = true;
+    }
+    return NULL;
+}
+
 enum need { REST, WHEN_IDLE, AT_ONCE };
 
 static enum need need(const struct store *store)
 {
     uint64_t over = excess(store), segment = store->limits.segment_bytes;
-    if (store->clean_waiting)
+    if (store->clean_waiting || store->damage.discards)
         return AT_ONCE;
     if (over == 0)
         return store->doomed ? WHEN_IDLE : REST;
@@ -317,9 +341,12 @@ static void end_victim(struct cleaner *cleaner, bool damaged)
     if (damaged) { /* G2 */
         MARK(cleaner_gave_up);
         victim->damaged = true;
+        if (victim->discard)
+            discard_end(store, ERR_CORRUPT);
         store_note_problem(store, "the cleaner cannot read a record; the segment is kept",
                            (struct place){victim->number, (uint32_t)cleaner->reader.at});
-    } else if (victim->number < tail_held_from(store)) {
+    } else if (victim->discard ? !tail_stands(store, victim->number)
+                               : victim->number < tail_held_from(store)) {
         doom(store, victim);
     } else {
         MARK(cleaner_held); /* a tail was opened meanwhile: the rest of it another time */
@@ -350,12 +377,26 @@ static bool work_through(struct cleaner *cleaner)
     return true;
 }
 
+/* The reader stands at damage that is given up: it goes on behind it. */
+static bool skip_damage(struct cleaner *cleaner)
+{
+    struct place at = {cleaner->victim->number, (uint32_t)cleaner->reader.at};
+    const struct damage_range *range = damage_at(&cleaner->store->damage, at);
+    if (!cleaner->victim->discard || !range || range->referred || !range->unreadable ||
+        range->from != at.offset)
+        return false;
+    cleaner->reader.at = range->end;
+    return true;
+}
+
 static void clean_done(struct env_job *job)
 {
     struct cleaner *cleaner = (struct cleaner *)job;
     struct store *store = cleaner->store;
     cleaner->busy = false;
-    if (cleaner->err && cleaner->count == 0)
+    if (cleaner->err && skip_damage(cleaner))
+        cleaner->err = OK;
+    else if (cleaner->err && cleaner->count == 0)
         end_victim(cleaner, true);
     else if (cleaner->err)
         cleaner->end = true; /* the good records first */
@@ -450,6 +491,8 @@ static void rest_or_checkpoint(struct store *store, bool later)
     struct cleaner *cleaner = store->cleaner;
     if (!later && !cleaner->untidy) {
         spare_trim(store);
+        if (store->damage.discards)
+            discard_end(store, ERR_BUSY);
         finish_request(store, OK);
         return;
     }
@@ -486,7 +529,8 @@ void cleaner_kick(struct store *store)
         again_in(store, PAUSE_NS);
     }
     if (!cleaner->victim) {
-        struct segment *victim = choose(store, &later);
+        struct segment *victim =
+            store->damage.discards ? choose_discard(store, &later) : choose(store, &later);
         if (!victim) {
             rest_or_checkpoint(store, later);
             return;
@@ -511,6 +555,7 @@ void cleaner_stop(struct store *store)
     cleaner->stop = true;
     store->env->ops->timer_stop(store->env, &store->clean_timer);
     finish_request(store, ERR_BUSY);
+    discard_end(store, ERR_BUSY);
 }
 
 void store_clean(struct store *store, struct store_sync *sync)

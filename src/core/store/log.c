@@ -175,6 +175,11 @@ static enum err make_room(struct store *store, uint64_t total, bool frees)
     return switch_head(store, frees);
 }
 
+enum err log_seal(struct store *store)
+{
+    return store->failed ? store->failed : switch_head(store, true);
+}
+
 static uint32_t payload_length(const struct append *append)
 {
     uint32_t len = 0;

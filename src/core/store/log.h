@@ -81,6 +81,8 @@ struct append {
     struct bytes head;
 };
 enum err log_append(struct store *store, struct append *append);
+/* The next record goes into another segment. AGAIN: there is none ready; NOSPC; FAILED. */
+enum err log_seal(struct store *store);
 void log_init(struct store *store);
 void log_release(struct store *store); /* frees what waits; for store_free */
 /* Starts what can be started: writes, syncs. Called after appends and at the end of jobs. */

@@ -121,30 +121,42 @@ bool reader_resync(struct segment_reader *reader)
 
 struct verify {
     const struct reader_record *record;
-    uint32_t bad;
-    bool any;
+    void (*bad)(void *ctx, uint32_t offset, uint32_t length);
+    void *ctx;
 };
 
 static void verify_entry(void *ctx, const struct entry *entry)
 {
-    struct verify *verify = ctx;
+    const struct verify *verify = ctx;
     uint32_t n = entry_chunks(entry);
-    for (uint32_t i = 0; entry->action == WRITE_CHUNKS && i < n && !verify->any; i++) {
+    for (uint32_t i = 0; entry->action == WRITE_CHUNKS && i < n; i++) {
         uint32_t offset = entry->payload.offset + i * CHUNK_SIZE;
         uint32_t rest = entry->length - i * CHUNK_SIZE, len = rest < CHUNK_SIZE ? rest : CHUNK_SIZE;
-        if (checksum32(verify->record->bytes + (offset - verify->record->offset), len) ==
-            entry->sums[i])
-            continue;
-        verify->any = true;
-        verify->bad = offset;
+        const uint8_t *bytes = verify->record->bytes + (offset - verify->record->offset);
+        if (checksum32(bytes, len) != entry->sums[i])
+            verify->bad(verify->ctx, offset, len);
     }
+}
+
+enum err record_each_bad(const struct reader_record *record, struct place at, struct arena *arena,
+                         void (*bad)(void *ctx, uint32_t offset, uint32_t length), void *ctx)
+{
+    struct verify verify = {.record = record, .bad = bad, .ctx = ctx};
+    struct record_in in = {record->frame, record->bytes + FRAME_SIZE, at};
+    return record_decode(&in, arena, verify_entry, &verify);
+}
+
+static void first_bad(void *ctx, uint32_t offset, uint32_t length)
+{
+    uint32_t *first = ctx;
+    (void)length;
+    if (!*first)
+        *first = offset;
 }
 
 uint32_t record_first_bad(const struct reader_record *record, uint32_t segment, struct arena *arena)
 {
-    struct verify verify = {.record = record};
-    struct record_in in = {record->frame, record->bytes + FRAME_SIZE, {segment, record->offset}};
-    if (record_decode(&in, arena, verify_entry, &verify))
-        return record->offset;
-    return verify.any ? verify.bad : 0;
+    uint32_t first = 0;
+    struct place at = {segment, record->offset};
+    return record_each_bad(record, at, arena, first_bad, &first) ? record->offset : first;
 }

@@ -32,6 +32,11 @@ struct reader_record {
 enum err reader_next(struct segment_reader *reader, struct reader_record *record);
 /* Moves to the next offset at which an intact record begins. False when there is none. */
 bool reader_resync(struct segment_reader *reader);
+/* Calls bad(ctx, offset, length) for each chunk of the payload that is not what its checksum says.
+ * DECODE when the head is no record. */
+enum err record_each_bad(const struct reader_record *record, struct place at, struct arena *arena,
+                         void (*bad)(void *ctx, uint32_t offset, uint32_t length),
+                         void *ctx); /* lint: parameters-ok: a callback and its context */
 /* Verifies payload checksums: the offset of the first bad byte run, or 0. */
 uint32_t record_first_bad(const struct reader_record *record, uint32_t segment,
                           struct arena *arena);

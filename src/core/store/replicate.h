@@ -131,6 +131,8 @@ void store_export_free(struct store_export *export);
  * DECODE, CORRUPT as above; NOSPC, LIMIT, FAILED as store_commit. store_last_stamp does not
  * change. */
 enum err store_adopt(struct store *store, const struct store_shipped *shipped);
+/* Is an older version of the object kept (a snapshot reads it)? Adopting would drop it. */
+bool store_keeps_older(struct store *store, const struct object_key *key);
 /* Deletes objects that the snapshot does not have. */
 enum err store_adopt_absent(struct store *store, const struct object_key *keys, uint32_t count);
 /* The store is what it was at `at` elsewhere: store_last_stamp is `at` from now on, also when it

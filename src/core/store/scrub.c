@@ -4,7 +4,8 @@
  *
  * First the segments, as they were when the scrub began: a job reads some records and verifies
  * frames and payloads. Then the index: as a whole in one job (its structure and every entry's
- * checksum), then that each entry's place lies inside a segment that exists.
+ * checksum), then that each entry's place lies inside a segment that exists, and whether in one of
+ * the damaged places (damage.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@ struct scrubbing {
     struct arena arena;
     struct found found[FOUND_MAX];
     uint32_t found_count;
+    struct damage damage;
+    uint32_t bad; /* offset of the first bad chunk of a record */
     uint64_t records, bytes;
     struct object_key at;
     struct env_timer timer;
@@ -65,6 +68,7 @@ static void drop(struct loose *loose)
     s->store->env->ops->timer_stop(s->store->env, &s->timer);
     reader_free(&s->reader);
     arena_free(&s->arena);
+    damage_free(&s->damage);
     free(s->numbers);
     free(s->ends);
     free(s);
@@ -89,6 +93,12 @@ static void note(struct scrubbing *s, uint64_t offset, const char *what)
         s->found[s->found_count++] = (struct found){s->numbers[s->current], offset, what};
 }
 
+static void add_damage(struct scrubbing *s, uint64_t from, uint64_t end, bool unreadable)
+{
+    struct damage_range range = {s->numbers[s->current], from, end, unreadable, false};
+    damage_add(&s->damage, &range);
+}
+
 static void check_header(struct scrubbing *s)
 {
     uint8_t *header = malloc(SEGMENT_HEADER);
@@ -100,7 +110,39 @@ static void check_header(struct scrubbing *s)
     else if (got < SEGMENT_HEADER ||
              segment_header_check(header, s->store->identity.uuid, s->numbers[s->current]))
         note(s, 0, "the header of the segment is damaged");
+    if (s->found_count)
+        add_damage(s, 0, SEGMENT_HEADER, false);
     free(header);
+}
+
+static void bad_chunk(void *ctx, uint32_t offset, uint32_t length)
+{
+    struct scrubbing *s = ctx;
+    add_damage(s, offset, (uint64_t)offset + length, false);
+    if (!s->bad)
+        s->bad = offset;
+}
+
+static void check_payload(struct scrubbing *s, const struct reader_record *record)
+{
+    struct place at = {s->numbers[s->current], record->offset};
+    arena_reset(&s->arena);
+    s->bad = 0;
+    if (record_each_bad(record, at, &s->arena, bad_chunk, s)) {
+        s->bad = at.offset;
+        add_damage(s, at.offset, at.offset + frame_record_len(&record->frame), true);
+    }
+    if (s->bad)
+        note(s, s->bad, "stored bytes do not match their checksum");
+}
+
+/* Past a damaged record; false at the end of the segment. */
+static bool pass_over(struct scrubbing *s)
+{
+    uint64_t from = s->reader.at;
+    bool more = reader_resync(&s->reader);
+    add_damage(s, from, more ? s->reader.at : s->reader.end, true);
+    return more;
 }
 
 /* One record; false at the end of the segment. */
@@ -109,10 +151,7 @@ static bool check_record(struct scrubbing *s)
     struct reader_record record;
     enum err err = reader_next(&s->reader, &record);
     if (!err) {
-        arena_reset(&s->arena);
-        uint32_t bad = record_first_bad(&record, s->numbers[s->current], &s->arena);
-        if (bad)
-            note(s, bad, "stored bytes do not match their checksum");
+        check_payload(s, &record);
         s->records++;
         s->bytes += frame_record_len(&record.frame);
         return true;
@@ -120,7 +159,7 @@ static bool check_record(struct scrubbing *s)
     if (err == ERR_NOENT && s->reader.at >= s->reader.end)
         return false;
     note(s, s->reader.at, err == ERR_IO ? "cannot be read" : "a record is damaged");
-    return reader_resync(&s->reader);
+    return pass_over(s);
 }
 
 static void scrub_run(struct env_job *job)
@@ -162,7 +201,8 @@ static bool next_segment(struct scrubbing *s)
     struct store *store = s->store;
     for (; s->current < s->count; s->current++) {
         s->segment = segments_find(&store->segments, s->numbers[s->current]);
-        if (!s->segment || s->segment->state == SEGMENT_SPARE)
+        if (!s->segment || s->segment->state == SEGMENT_SPARE ||
+            s->segment->state == SEGMENT_DOOMED)
             continue;
         if (segment_open(store, s->segment)) {
             report(s, s->numbers[s->current], 0, "the segment file cannot be opened");
@@ -211,6 +251,9 @@ static void check_object(struct scrubbing *s, const struct object_key *key)
     struct version version;
     char name[64], what[160];
     enum err err = lookup(s->store, key, STAMP_MAX, &version);
+    if (!err && s->scrub->damaged && object_kind_is_shared(key->kind) &&
+        damage_refers(&s->store->damage, &version))
+        s->scrub->damaged(s->scrub, key);
     if (err == ERR_NOENT || (!err && places_known(s->store, &version)))
         return;
     snprintf(what, sizeof what, "the index entry of %s is %s",
@@ -278,6 +321,7 @@ static void step(struct scrubbing *s)
     if (s->open)
         close_segment(s);
     if (!s->store->closing && !s->verified) {
+        damage_found(s->store, &s->damage);
         s->job.run = verify_run;
         s->job.done = verify_done;
         s->store->env->ops->submit(s->store->env, &s->job);

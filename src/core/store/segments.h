@@ -38,6 +38,7 @@ struct segment {
     bool unsynced;      /* the file has bytes that were not synced */
     bool guard;         /* see apply.c, A5 */
     bool damaged;       /* do not clean: something in it cannot be read */
+    bool discard;       /* clean: nothing refers to what cannot be read; damage.c, D3 */
     struct stamp first; /* of the first commit in it; ZERO: there is none */
     bool looked;        /* for that; else it is not known */
     uint64_t doomed_at; /* number of the checkpoint that must be durable before the file goes */

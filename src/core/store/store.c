@@ -114,6 +114,7 @@ static void store_free(struct store *store)
     ops->timer_stop(store->env, &store->spare_timer);
     log_release(store);
     cleaner_free(store);
+    damage_free(&store->damage);
     checkpoint_free(store);
     overlay_clear(&store->overlays[0]);
     overlay_clear(&store->overlays[1]);

@@ -179,11 +179,19 @@ struct store_scrub {
     void (*problem)(struct store_scrub *scrub, const char *file, uint64_t offset,
                     const char *what);           /* each damaged place */
     void (*progress)(struct store_scrub *scrub); /* after each step */
+    /* Each object of which something lies in a damaged place of the log: what it says, or that it
+     * is not there any more. None when the index itself is damaged. May be NULL. */
+    void (*damaged)(struct store_scrub *scrub, const struct object_key *key);
     void (*done)(struct store_scrub *scrub, enum err err);
     uint64_t bytes_done, bytes_total, records, problems;
     void *impl;
 };
 void store_scrub(struct store *store, struct store_scrub *scrub);
+/* After a scrub and what was done about it: gives up the damaged places to which no object refers
+ * any more; their segments are cleaned, so that the next scrub does not meet them. done: OK, all
+ * are gone; CORRUPT: something still refers to one; BUSY: one cannot be cleaned yet, or a scrub has
+ * begun. */
+void store_discard_damaged(struct store *store, struct store_sync *sync);
 
 struct store_status {
     uint64_t live_bytes,

@@ -17,8 +17,8 @@
 #include "core/base/arena.h"
 #include "core/base/assert.h"
 #include "core/base/mark.h"
+#include "core/store/damage.h"
 #include "core/store/frame.h"
-#include "core/store/index_entry.h"
 #include "core/store/log.h"
 #include "core/store/overlay.h"
 #include "core/store/reader.h"
@@ -195,9 +195,10 @@ struct store {
 
     struct cleaner *cleaner;
     struct store_sync *clean_waiting;
+    struct damage damage; /* that the last scrub found */
     uint64_t last_commit_ns;
     struct env_timer clean_timer;
-    uint32_t scrubs, reads;
+    uint32_t scrubs, reads, open_files;
     struct loose *loose;
     uint32_t doomed; /* segments that wait for a checkpoint to be removed */
 
@@ -226,7 +227,6 @@ struct store {
     struct store_sync close_sync;
     enum err close_err;
     bool close_synced, close_submitted;
-    uint32_t open_files;
 
     struct arena arena; /* for one commit or one step */
     struct store_status counters;

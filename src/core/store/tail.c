@@ -74,6 +74,14 @@ uint32_t tail_held_from(const struct store *store)
     return held;
 }
 
+bool tail_stands(const struct store *store, uint32_t number)
+{
+    for (const struct store_tail *t = store->tails; t; t = t->next)
+        if (t->at.segment <= number)
+            return true;
+    return false;
+}
+
 void store_keep_log(struct store *store, uint64_t bytes)
 {
     store->keep_log = bytes;

@@ -51,4 +51,7 @@ struct store_tail {
     int piece_room;
 };
 
+/* Does a tail stand at the segment with this number, or before it? */
+bool tail_stands(const struct store *store, uint32_t number);
+
 #endif

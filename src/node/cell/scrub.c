@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * scrub.c: every byte of a volume's replicas is read and verified, each by its node, all at the
- * same time; what is damaged at one is fetched anew from the others.
+ * same time; objects that are damaged at one are fetched anew from the others. Then nothing lies in
+ * the damaged places any more, and the store gives them up.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/grow.h"
 #include "node/cell/calls.h"
 #include "node/cell/host.h"
 #include "node/cell/requests.h"
@@ -22,7 +24,11 @@ struct local_scrub {
     struct host *host;
     bool running;
     enum err err;
+    struct object_key *keys; /* of what is damaged */
+    uint32_t count, room;
     uint64_t mended_before, mended;
+    uint32_t from; /* the node that objects came from */
+    struct store_sync discard;
     json_t *problems;
 };
 
@@ -43,38 +49,66 @@ static void progress(struct store_scrub *s)
     (void)s;
 }
 
-static uint64_t mended_now(const struct local_scrub *local)
+static void damaged(struct store_scrub *s, const struct object_key *key)
+{
+    struct local_scrub *local = (struct local_scrub *)s;
+    local->keys = grow(local->keys, local->count, &local->room, sizeof *local->keys);
+    local->keys[local->count++] = *key;
+}
+
+static void look_at_mended(struct local_scrub *local)
 {
     struct primary_status status = {.mended = local->mended_before};
     if (local->host->primary)
         primary_status(local->host->primary, &status);
-    return status.mended - local->mended_before;
+    local->mended = status.mended - local->mended_before;
+    local->from = status.mended_from;
+}
+
+static void discarded(struct store_sync *sync, enum err err)
+{
+    struct local_scrub *local =
+        (struct local_scrub *)(void *)((char *)sync - offsetof(struct local_scrub, discard));
+    local->running = false;
+    if (err != OK)
+        journal("volume %s: damaged places stay in the log for now: %s",
+                local->host->volume->record.name, err_text(err));
 }
 
 static void mended(void *ctx, enum err err)
 {
     struct local_scrub *local = ctx;
-    local->mended = mended_now(local);
-    local->running = false;
+    const char *name = local->host->volume->record.name;
+    look_at_mended(local);
+    if (local->count)
+        journal("volume %s: of %u damaged objects %llu were fetched anew", name, local->count,
+                (unsigned long long)local->mended);
     if (err != OK)
-        journal("volume %s: what is damaged could not be mended: %s",
-                local->host->volume->record.name, err_text(err));
+        journal("volume %s: damaged objects could not be fetched anew: %s", name, err_text(err));
+    local->discard.done = discarded;
+    if (local->host->state == HOST_OPEN)
+        store_discard_damaged(local->host->store, &local->discard);
+    else
+        local->running = false;
 }
 
 static void scrubbed(struct store_scrub *s, enum err err)
 {
     struct local_scrub *local = (struct local_scrub *)s;
+    struct host *host = local->host;
     local->err = err;
-    if (s->problems && local->host->state == HOST_OPEN)
-        primary_mend(local->host->primary, NULL, 0, mended, local);
+    if (s->problems && host->state == HOST_OPEN)
+        primary_mend(host->primary, local->keys, local->count, mended, local);
     else
         local->running = false;
 }
 
 void host_scrub_free(struct host *host)
 {
-    if (host->scrub)
+    if (host->scrub) {
         json_decref(host->scrub->problems);
+        free(host->scrub->keys);
+    }
     free(host->scrub);
     host->scrub = NULL;
 }
@@ -86,12 +120,14 @@ bool host_scrubs(const struct host *host)
 
 static json_t *state_of(const struct local_scrub *local)
 {
-    return json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:O}", "ok", 1, "running", local->running,
-                     "bytes_done", (json_int_t)local->scrub.bytes_done, "bytes_total",
-                     (json_int_t)local->scrub.bytes_total, "records",
+    json_int_t left = (json_int_t)local->count - (json_int_t)local->mended;
+    return json_pack("{s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "ok", 1, "running",
+                     local->running, "bytes_done", (json_int_t)local->scrub.bytes_done,
+                     "bytes_total", (json_int_t)local->scrub.bytes_total, "records",
                      (json_int_t)local->scrub.records, "problems",
-                     (json_int_t)local->scrub.problems, "mended", (json_int_t)local->mended, "list",
-                     local->problems);
+                     (json_int_t)local->scrub.problems, "objects", (json_int_t)local->count,
+                     "mended", (json_int_t)local->mended, "left", left > 0 ? left : 0, "from",
+                     (json_int_t)local->from, "list", local->problems);
 }
 
 static struct host *host_of(struct ask *ask)
@@ -118,8 +154,8 @@ void request_scrub_here(struct ask *ask)
         struct local_scrub *local = calloc(1, sizeof *local);
         INVARIANT(local != NULL);
         primary_status(host->primary, &status);
-        local->scrub =
-            (struct store_scrub){.problem = problem, .progress = progress, .done = scrubbed};
+        local->scrub = (struct store_scrub){
+            .problem = problem, .progress = progress, .damaged = damaged, .done = scrubbed};
         local->host = host;
         local->running = true;
         local->mended_before = status.mended;
@@ -226,13 +262,33 @@ static void ask_part(struct part *part)
                   .ctx = part});
 }
 
+/* What was done where something was damaged. */
+static json_t *repairs(const struct scrubbing *scrubbing)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < scrubbing->count; i++) {
+        const struct part *part = &scrubbing->parts[i];
+        json_t *row = json_pack("{s:I}", "node", (json_int_t)part->node);
+        const char *names[] = {"problems", "objects", "mended", "left", "from"};
+        for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+            json_object_set_new(
+                row, names[n],
+                json_integer(json_integer_value(json_object_get(part->state, names[n]))));
+        if (json_integer_value(json_object_get(part->state, "problems")))
+            json_array_append(list, row);
+        json_decref(row);
+    }
+    return list;
+}
+
 static void finish(struct scrubbing *scrubbing)
 {
     ask_finish(scrubbing->ask,
-               json_pack("{s:b, s:I, s:I, s:I, s:I}", "ok", 1, "bytes",
+               json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "ok", 1, "bytes",
                          sum(scrubbing, "bytes_done"), "records", sum(scrubbing, "records"),
-                         "problems", sum(scrubbing, "problems"), "mended",
-                         sum(scrubbing, "mended")));
+                         "problems", sum(scrubbing, "problems"), "objects",
+                         sum(scrubbing, "objects"), "mended", sum(scrubbing, "mended"), "left",
+                         sum(scrubbing, "left"), "repairs", repairs(scrubbing)));
     for (uint32_t i = 0; i < scrubbing->count; i++)
         json_decref(scrubbing->parts[i].state);
     free(scrubbing);

@@ -535,6 +535,7 @@ void primary_free(struct primary *p)
     if (!p)
         return;
     INVARIANT(!busy(p));
+    mend_stop(p);
     p->env->ops->timer_stop(p->env, &p->tick);
     view_unwatch(p);
     store_on_record(p->store, NULL, NULL);

@@ -58,8 +58,9 @@ void primary_hand_over(struct primary *primary, uint32_t to, void (*done)(void *
  * not among them is taken out of the view (by the primary, as soon as there are `least` others). */
 void primary_assigned(struct primary *primary, const uint32_t *nodes, uint32_t count);
 
-/* Compares with the primary what this replica has (on a backup), and fetches anew what is damaged:
- * `keys` that scrub found. done once. See primary_status for figures. */
+/* Fetches anew what is damaged here: `keys` that scrub found. done once: OK when all came; TIMEOUT:
+ * the others could not give the rest; BUSY: not a member now, or at it already. See primary_status
+ * for figures. */
 void primary_mend(struct primary *primary, const struct object_key *keys, uint32_t count,
                   void (*done)(void *ctx, enum err err), void *ctx);
 
@@ -100,6 +101,7 @@ struct primary_status {
     uint64_t records_sent, records_received;
     uint32_t sessions, waiting; /* requests that wait for backups */
     uint64_t mended;            /* objects fetched anew */
+    uint32_t mended_from;       /* the node that the last of them came from */
     struct primary_peer peers[GROUP_MAX];
     uint32_t peer_count;
 };

@@ -188,7 +188,8 @@ struct copy {
 struct mending {
     bool active;
     struct object_key *keys;
-    uint32_t count, done_count;
+    uint32_t count, batch; /* batch: objects asked for at once */
+    bool adopted;          /* some came */
     uint64_t serial, asked;
     uint32_t donor_turn, tries;
     void (*done)(void *ctx, enum err err);
@@ -379,6 +380,7 @@ void copy_free(struct primary *p);
 /* mend.c */
 void mend_objects(struct primary *p, uint32_t from, const struct message *message);
 void mend_tick(struct primary *p);
+void mend_stop(struct primary *p); /* what was asked for ends with BUSY */
 void mend_free(struct primary *p);
 
 /* session.c */
