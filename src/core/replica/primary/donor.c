@@ -230,6 +230,8 @@ static void given(struct store_export *export)
             peer->repaired_bytes += export->head.len + export->payload.len;
             peer->repaired_objects += export->taken;
         }
+        if (!stamp_equal(giving->asked, STAMP_ZERO))
+            p->repair_allowed -= (int64_t)(export->head.len + export->payload.len);
     } else {
         payload.len = 0;
     }
@@ -251,23 +253,20 @@ static uint32_t gives_to(const struct primary *p, uint32_t node)
     return count;
 }
 
-/* Within the bound on what repair may take. */
+/* Within the bound on what repair may take: a little may go over it, and is waited for later. */
 static bool allowed(struct primary *p)
 {
-    uint64_t now = now_ns(p);
+    uint64_t now = now_ns(p), most = p->repair_bytes_per_s / 4 + EXPORT_BYTES;
     if (p->repair_bytes_per_s == 0)
         return true;
     uint64_t passed = now - p->repair_filled;
     p->repair_filled = now;
     if (passed > UINT64_C(1000000000))
         passed = UINT64_C(1000000000);
-    p->repair_allowed += p->repair_bytes_per_s / 1000 * (passed / 1000) / 1000;
-    if (p->repair_allowed > p->repair_bytes_per_s / 4 + EXPORT_BYTES)
-        p->repair_allowed = p->repair_bytes_per_s / 4 + EXPORT_BYTES;
-    if (p->repair_allowed < EXPORT_BYTES)
-        return false;
-    p->repair_allowed -= EXPORT_BYTES;
-    return true;
+    p->repair_allowed += (int64_t)(p->repair_bytes_per_s / 1000 * (passed / 1000) / 1000);
+    if (p->repair_allowed > (int64_t)most)
+        p->repair_allowed = (int64_t)most;
+    return p->repair_allowed > 0;
 }
 
 void donor_fetch(struct primary *p, uint32_t from, const struct message *m)

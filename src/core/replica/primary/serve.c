@@ -3,8 +3,8 @@
  * serve.c: a client's request in the five phases.
  *
  * Law
- *   V1  Only the primary executes changes, in a reign that is settled (L4), with its lease; any copy
- *       may execute reads under `read = one`.
+ *   V1  Only the primary executes changes, in a reign that is settled (L4), with its lease; any
+ *       copy may execute reads under `read = one`.
  *   V2  An answer leaves when everything that it rests on is durable at every member, and, for a
  *       change, `least` of them are there; the primary's also only while it has its lease.
  *   V3  A call that is dropped gives no answer.
