@@ -6,6 +6,7 @@ The test is the parent of every node, and waits for it; a node's etcd ends with 
 """
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -17,10 +18,17 @@ import unittest
 TOOL = os.environ['CELL_TOOL']
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+def free_port(count=3):
+    """The first of some ports in a row that nobody uses, of those that the kernel gives to no connection."""
+    while True:
+        first = random.randrange(20000, 32000)
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(('127.0.0.1', port))
+            return first
+        except OSError:
+            pass  # another
 
 
 class Node:

@@ -58,6 +58,21 @@ class Alone(cell.Case):
         self.assertTrue(os.path.exists(os.path.join(a.home, 'volumes', uuid, 'store')))
         self.assertEqual(a.end(signal.SIGTERM), 0)
 
+    def test_refused_address(self):
+        """An address that cannot be had: nothing is registered, and the invitation is good for another."""
+        a = self.first()
+        home, code = os.path.join(self.top, 'b'), self.invite()
+        with cell.socket.socket() as taken:
+            port = cell.free_port()
+            taken.bind(('127.0.0.1', port))
+            taken.listen()
+            self.assertIn(f'Cannot listen at 127.0.0.1:{port}', self.tool('join', home, code, f'127.0.0.1:{port}', 'b', code=1))
+            self.assertIn('Cannot listen', self.tool('join', home, code, '192.0.2.1:4700', 'b', code=1))
+            self.assertIn('Cannot listen', self.tool('init', home, f'127.0.0.1:{port}', 'b', code=1))
+        self.assertEqual(len(a.ask('nodes')['nodes']), 1)
+        self.tool('join', home, code, f'127.0.0.1:{port}', 'b')
+        self.assertEqual(len(a.ask('nodes')['nodes']), 2)
+
     def test_making(self):
         a = self.first()
         self.assertIn('LOCKED', self.tool('init', a.home, a.address, 'a', code=1))

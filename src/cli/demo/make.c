@@ -2,7 +2,6 @@
  *
  * make.c: from nothing to a mounted volume, and back.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,13 +16,14 @@
 
 #include "cli/demo/demo.h"
 #include "cli/mounts.h"
+#include "node/cell/ports.h"
 #include "node/cell/setup.h"
 
-#define GATHER_MS  30000 /* until all nodes see each other */
-#define STEP_MS    50
-#define PORT_TRIES 32u
-#define STOP_MS    10000
-#define WAIT_MS    30000
+#define GATHER_MS 30000 /* until all nodes see each other */
+#define STEP_MS   50
+#define PORTS     3u
+#define STOP_MS   10000
+#define WAIT_MS   30000
 
 static uint64_t now_ms(void)
 {
@@ -47,47 +47,16 @@ __attribute__((format(printf, 2, 3))) static void step(uint64_t began, const cha
 
 /* --- places --- */
 
-/* A port of 127.0.0.1 that nobody listens on now: the socket is open until all are chosen. */
-static bool free_port(int *fd, char address[RECORD_ADDR_MAX])
-{
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof in;
-    *fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (*fd < 0 || bind(*fd, (struct sockaddr *)&in, sizeof in) != 0 ||
-        getsockname(*fd, (struct sockaddr *)&in, &len) != 0)
-        return false;
-    snprintf(address, RECORD_ADDR_MAX, "127.0.0.1:%u", ntohs(in.sin_port));
-    return true;
-}
-
-/* The two ports behind each node's stay free: they are for the registry's members. */
-static bool far_apart(const struct demo *demo, unsigned count)
-{
-    unsigned long last = strtoul(strrchr(demo->nodes[count].address, ':') + 1, NULL, 10);
-    for (unsigned i = 0; i < count; i++) {
-        unsigned long port = strtoul(strrchr(demo->nodes[i].address, ':') + 1, NULL, 10);
-        if (port + 2 >= last && last + 2 >= port)
-            return false;
-    }
-    return true;
-}
-
+/* Three ports in a row for each node: its own, and two for its member of the registry. */
 static int choose_addresses(struct demo *demo)
 {
-    int fds[PORT_TRIES];
-    unsigned tries = 0, chosen = 0;
-    bool good = true;
-    while (good && chosen < DEMO_NODES && tries < PORT_TRIES) {
-        good = free_port(&fds[tries++], demo->nodes[chosen].address);
-        if (good && far_apart(demo, chosen))
-            chosen++;
-    }
-    int number = errno;
-    while (tries)
-        close(fds[--tries]);
-    if (chosen == DEMO_NODES)
-        return EXIT_DONE;
-    return complain("no ports of 127.0.0.1 are free: %s", strerror(number));
+    unsigned first = ports_choose(DEMO_NODES * PORTS);
+    if (!first)
+        return complain("no ports of 127.0.0.1 are free");
+    for (unsigned i = 0; i < DEMO_NODES; i++)
+        snprintf(demo->nodes[i].address, sizeof demo->nodes[i].address, "127.0.0.1:%u",
+                 first + PORTS * i);
+    return EXIT_DONE;
 }
 
 int demo_make_dir(const struct demo *demo)

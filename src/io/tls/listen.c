@@ -228,19 +228,36 @@ static int bound_socket_four(const struct sockaddr_storage *address)
     return bound_socket(&any, sizeof *four);
 }
 
-enum err listen_open(struct transport *t, struct store_error *error)
+static enum err open_socket(const char *listen, int *fd, struct store_error *error)
 {
     struct sockaddr_storage address;
     socklen_t len;
-    enum err err = resolve(t->options.listen, &address, &len, error);
+    enum err err = resolve(listen, &address, &len, error);
     if (err)
         return err;
-    t->listen_fd = bound_socket(&address, len);
-    if (t->listen_fd < 0 && errno == EAFNOSUPPORT && t->options.listen[0] == ':')
-        t->listen_fd = bound_socket_four(&address);
-    if (t->listen_fd < 0)
+    *fd = bound_socket(&address, len);
+    if (*fd < 0 && errno == EAFNOSUPPORT && listen[0] == ':')
+        *fd = bound_socket_four(&address);
+    if (*fd < 0)
         return tls_refuse(error, errno == EADDRINUSE ? ERR_BUSY : ERR_IO,
-                          "Cannot listen at %.200s: %s.", t->options.listen, strerror(errno));
+                          "Cannot listen at %.200s: %s.", listen, strerror(errno));
+    return OK;
+}
+
+enum err transport_can_listen(const char *listen, struct store_error *error)
+{
+    int fd = -1;
+    enum err err = open_socket(listen, &fd, error);
+    if (fd >= 0)
+        close(fd);
+    return err;
+}
+
+enum err listen_open(struct transport *t, struct store_error *error)
+{
+    enum err err = open_socket(t->options.listen, &t->listen_fd, error);
+    if (err)
+        return err;
     t->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     note_address(t);
     INVARIANT(uv_poll_init(t->loop, &t->listener, t->listen_fd) == 0);

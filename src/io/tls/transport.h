@@ -105,4 +105,8 @@ struct transport_call {
 enum err transport_call(const struct transport_call *call, char **answer,
                         struct store_error *error);
 
+/* Whether a transport could listen there now; else the same error and sentence as of one that
+ * cannot. */
+enum err transport_can_listen(const char *listen, struct store_error *error);
+
 #endif

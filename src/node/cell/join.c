@@ -242,7 +242,13 @@ static enum err run(const struct setup_join *options, struct joining *joining,
     enum err err = setup_begin(&joining->setup, options->home, words, error);
     if (err != OK)
         return err;
-    err = ask(joining, &answer, error);
+    /* before the invitation is used up, and a node is registered that cannot run */
+    if (joining->invitation.role == ROLE_NODE)
+        err = transport_can_listen(joining->file->listen, error);
+    if (err == OK)
+        err = ask(joining, &answer, error);
+    else
+        err = err == ERR_IO ? ERR_UNREACHABLE : err; /* nothing was asked */
     bool nothing = !may_have_joined(err) && !joining->setup.again;
     if (err == OK)
         err = keep_certificates(joining, answer, error);

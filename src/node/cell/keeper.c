@@ -12,6 +12,7 @@
 
 #include "node/cell/edit.h"
 #include "node/cell/keeper_private.h"
+#include "node/cell/ports.h"
 
 #define READY_MS     20000u /* for an etcd that was just started */
 #define READY_STEP   (100 * CELL_MS)
@@ -19,33 +20,8 @@
 
 /* --- ports --- */
 
-/* Whether somebody could listen at this port of any address now. */
-static bool port_free(uint16_t port)
-{
-    struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0), off = 0;
-    if (fd < 0)
-        return true;
-    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    bool free_now = bind(fd, (struct sockaddr *)&any, sizeof any) == 0;
-    close(fd);
-    return free_now;
-}
-
-static uint16_t any_port(void)
-{
-    struct sockaddr_in any = {.sin_family = AF_INET};
-    socklen_t len = sizeof any;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&any, len) != 0 ||
-        getsockname(fd, (struct sockaddr *)&any, &len) != 0)
-        any.sin_port = 0;
-    if (fd >= 0)
-        close(fd);
-    return ntohs(any.sin_port);
-}
-
-/* The two behind the node's own, so that a firewall can be told; others when they are taken. */
+/* The two behind the node's own, so that a firewall can be told; others when they are taken (0:
+ * there are none, which etcd says). */
 void keeper_ports(struct cell *cell)
 {
     struct cell_file *file = &cell->file;
@@ -55,10 +31,9 @@ void keeper_ports(struct cell *cell)
         return;
     bool near = own > 0 && own + 2 <= 65535 && port_free((uint16_t)(own + 1)) &&
                 port_free((uint16_t)(own + 2));
-    file->client_port = near ? (uint16_t)(own + 1) : any_port();
-    do {
-        file->peer_port = near ? (uint16_t)(own + 2) : any_port();
-    } while (file->peer_port == file->client_port);
+    uint16_t others = near ? 0 : ports_choose(2);
+    file->client_port = near ? (uint16_t)(own + 1) : others;
+    file->peer_port = near ? (uint16_t)(own + 2) : (uint16_t)(others + (others > 0));
 }
 
 void keeper_host(const struct cell *cell, char out[RECORD_ADDR_MAX])

@@ -22,6 +22,7 @@
 #include "io/etcd/etcd.h"
 #include "io/registry/embedded.h"
 #include "io/tls/identity.h"
+#include "io/tls/transport.h"
 #include "node/cell/setup_private.h"
 
 #define WORDS_MAX 4096u
@@ -399,7 +400,9 @@ enum err setup_init(const struct setup_init *options, struct setup_made *made,
     if (err == OK) {
         /* What an earlier try left has another UUID: it is begun anew. */
         home_remove_tree(making.setup.tls);
-        err = make_certificates(&making, error);
+        err = transport_can_listen(making.file->listen, error);
+        if (err == OK)
+            err = make_certificates(&making, error);
         if (err == OK)
             err = begin_registry(&making, error);
         if (err == OK)
