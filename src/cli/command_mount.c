@@ -83,9 +83,9 @@ int command_mount(const struct arguments *arguments)
     return code;
 }
 
-static int umount_cell(const struct cell_home *home, const struct mount_entry *entry)
+static int umount_cell(const char *home, const struct mount_entry *entry)
 {
-    json_t *answer = mounts_stop(home->path, entry);
+    json_t *answer = mounts_stop(home, entry);
     int code = EXIT_DONE;
     if (!answer_ok(answer))
         code = complain_answer(answer);
@@ -98,30 +98,53 @@ static int umount_cell(const struct cell_home *home, const struct mount_entry *e
     return code;
 }
 
-int command_umount(const struct arguments *arguments)
+/* A mount that was made from another home than the one meant: its process says which. */
+static bool umount_elsewhere(const char *word, int *code)
+{
+    char dir[HOME_PATH_MAX], home[HOME_PATH_MAX];
+    struct store_error error;
+    struct mount_entry entry;
+    if (!word || resolve_path(word, dir, &error) != OK || !mounts_home_of(dir, home) ||
+        !mounts_find(home, dir, &entry))
+        return false;
+    *code = umount_cell(home, &entry);
+    return true;
+}
+
+static int umount_from(const struct arguments *arguments, const struct cell_home *home)
 {
     char dir[HOME_PATH_MAX];
     struct store_error error = {""};
     struct mount_entry entry;
     const char *word = arguments->words[0];
+    int code;
+    if (!word)
+        return complain("say which mount: pactfs umount DIR; pactfs status lists them");
+    if (resolve_path(word, dir, &error) != OK)
+        return complain("%s", error.text);
+    if (mounts_find(home->path, dir, &entry))
+        return umount_cell(home->path, &entry);
+    if (!option_given(arguments, "--home") && umount_elsewhere(word, &code))
+        return code;
+    complain("nothing is mounted at %s from the home %s; pactfs status lists its mounts", dir,
+             home->path);
+    return EXIT_STOPPED;
+}
+
+int command_umount(const struct arguments *arguments)
+{
+    const char *word = arguments->words[0];
     bool named = option_given(arguments, "--home");
+    int code;
     if (!named && is_volume_home(word))
         return umount_local(arguments);
     struct cell_home *home = named ? cell_home_find(arguments, NULL) : cell_home_look(arguments);
-    if (!home)
-        return named ? EXIT_FAILED : umount_local(arguments);
-    int code;
-    if (!word)
-        code = complain("say which mount: pactfs umount DIR; pactfs status lists them");
-    else if (resolve_path(word, dir, &error) != OK)
-        code = complain("%s", error.text);
-    else if (!mounts_find(home->path, dir, &entry)) {
-        complain("nothing is mounted at %s from the home %s; pactfs status lists its mounts", dir,
-                 home->path);
-        code = EXIT_STOPPED;
-    } else {
-        code = umount_cell(home, &entry);
-    }
+    if (home)
+        code = umount_from(arguments, home);
+    else if (named)
+        code = EXIT_FAILED;
+    else if (!umount_elsewhere(word, &code))
+        code = umount_local(arguments);
     free(home);
     return code;
 }

@@ -102,6 +102,50 @@ bool mounts_find(const char *home, const char *dir, struct mount_entry *out)
     return search.found;
 }
 
+/* --- by process --- */
+
+/* The words of a process's command line, as mounts_start puts them. */
+static bool agent_of(const char *pid, const char *dir, char home[HOME_PATH_MAX])
+{
+    char path[64], words[3 * HOME_PATH_MAX];
+    const char *last = "", *found = NULL;
+    snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, words, sizeof words - 1);
+    if (fd >= 0)
+        close(fd);
+    if (got <= 0)
+        return false;
+    words[got] = '\0';
+    const char *end = words + got, *word = words;
+    bool agent = false, home_next = false;
+    for (unsigned n = 0; word < end; word += strlen(word) + 1, n++) {
+        if (n == 1)
+            agent = strcmp(word, "agent") == 0;
+        if (home_next)
+            found = word;
+        home_next = strcmp(word, "--home") == 0;
+        last = word;
+    }
+    if (!agent || !found || strlen(found) >= HOME_PATH_MAX || strcmp(last, dir) != 0)
+        return false;
+    memcpy(home, found, strlen(found) + 1);
+    return true;
+}
+
+bool mounts_home_of(const char *dir, char home[HOME_PATH_MAX])
+{
+    struct mount_entry entry;
+    bool found = false;
+    DIR *all = opendir("/proc");
+    for (struct dirent *one; all && !found && (one = readdir(all));)
+        found = one->d_name[0] >= '1' && one->d_name[0] <= '9' &&
+                agent_of(one->d_name, dir, home) && mounts_find(home, dir, &entry);
+    if (all)
+        closedir(all);
+    return found;
+}
+
 bool mounts_open(const char *home, const struct mount_entry *entry, struct client *client)
 {
     int folder = open_folder(home);

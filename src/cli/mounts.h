@@ -19,6 +19,9 @@ void mounts_each(const char *home, void (*each)(void *ctx, const struct mount_en
                  void *ctx);
 /* False: there is none at `dir`. */
 bool mounts_find(const char *home, const char *dir, struct mount_entry *out);
+/* The home from which the mount at `dir` was made, by its process, whatever home that is. False: no
+ * process is known that this user may look at. */
+bool mounts_home_of(const char *dir, char home[HOME_PATH_MAX]);
 /* A connection to the process of the mount. False: it does not run. */
 bool mounts_open(const char *home, const struct mount_entry *entry, struct client *client);
 /* Removes what a mount left whose process has died. */

@@ -137,6 +137,25 @@ class Mounted(cell.Case):
                 found += [int(word) for word in file.read().split()]
         return found
 
+    def test_umount(self):
+        """By the directory alone, whatever home the mount was made from; with umount(8), too. Nothing is left behind."""
+        a = self.first()
+        self.volume('v', replicas=2, text='least = 1\n')
+        environment = {'PATH': os.environ['PATH'], 'HOME': self.top}
+        for words, says in (([PACTFS, 'umount', 'm'], 'unmounted'), (['umount', 'm'], '')):
+            mount = self.mount(a, 'v', 'm')
+            with open(os.path.join(mount.where, 'file'), 'w', encoding='utf-8') as file:
+                file.write('text')
+            done = subprocess.run(words, cwd=self.top, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  timeout=30, check=False)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn(says, done.stdout)
+            self.assertEqual(mount.process.wait(20), 0)
+            self.assertFalse(os.path.ismount(mount.where))
+            self.assertEqual(os.listdir(os.path.join(a.home, 'mounts')), [])
+        done = subprocess.run([PACTFS, 'umount', 'm'], cwd=self.top, env=environment, stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+        self.assertNotEqual(done.returncode, 0)
+
     def test_wrong_name(self):
         a = self.first()
         self.volume('things', replicas=2, text='least = 1\n')
