@@ -131,6 +131,27 @@ class Replica(Cut):
         ('catch up', 'Q4 equality'), ('aborted', 'invariant'), ('', 'Q1 use'))
 
 
+class Manager(Catcher):
+    """Schedules by hand, the same for every seed: exit code 0, or how many of them failed."""
+    name = 'manager'
+
+    def __init__(self, program, timeout=120):
+        super().__init__(program, timeout)
+
+    def command(self, first, last):
+        return [self.program]
+
+    def judge(self, code, out, err, first, last, mutant):
+        if code == 0:
+            return None
+        if code in (-6, 134):
+            return Failure(1, '', 'invariant', last_line(err))
+        found = re.findall(r'^\[  FAILED  \] (\w+)$', out + err, re.M)
+        if not found:
+            raise Trouble(f'{os.path.basename(self.program)} ended with {code}: {last_line(err)}')
+        return Failure(1, '', 'law', ', '.join(sorted(set(found))))
+
+
 def execute(command, timeout):
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
@@ -164,6 +185,8 @@ def catchers_of(options):
         found.append(Sim(options.sim, options.scenarios))
     if options.primary:
         found.append(Primary(options.primary, options.scenarios))
+    if getattr(options, 'manager', None):
+        found.append(Manager(options.manager))
     if options.cut:
         found.append(Cut(options.cut))
     if options.replica:

@@ -90,6 +90,9 @@
     X(join_before_has_all,                                                                    \
       "a view with a new member is proposed before it has to have everything")                \
     X(join_too_early, "a replica joins that has not caught up")                               \
+    X(candidate_takes_less, "a candidate counts on members whose last records it lacks")      \
+    X(candidate_alone, "a candidate proposes a view of itself alone")                         \
+    X(flush_gives_nothing, "a member gives a candidate none of the records it lacks")         \
     X(join_before_durable, "a replica joins that has everything, but not durably")            \
     X(request_of_old_view, "a request that was sent to an earlier primary is carried out")    \
     X(old_request_taken, "a request of long ago is carried out again")                        \

@@ -292,7 +292,8 @@ static struct view next_view(const struct primary *p)
     struct view next = {
         .number = p->view.number + 1, .primary = p->self, .count = 1, .members = {p->self}};
     for (uint32_t i = 0; i < p->peer_count; i++)
-        if (view_has(&p->view, p->peers[i].node) && p->peers[i].flushed)
+        if (view_has(&p->view, p->peers[i].node) && p->peers[i].flushed &&
+            !MUTANT(candidate_alone))
             view_add(&next, p->peers[i].node);
     return next;
 }
@@ -334,7 +335,7 @@ static void send_behind(struct primary *p, uint32_t to, struct stamp last, bool 
     /* A candidate that has more than this node is behind nothing. */
     if (!*whole && stamp_less(store_last_stamp(p->store), last))
         *whole = true;
-    for (; record; record = record->next)
+    for (; record && !MUTANT(flush_gives_nothing); record = record->next)
         record_send(p, to, record);
 }
 
@@ -365,7 +366,8 @@ void candidate_flushed(struct primary *p, uint32_t from, const struct message *m
     struct peer *peer = peer_find(p, from);
     if (p->part != PART_CANDIDATE || m->number != p->view.number || !peer)
         return;
-    if (!m->whole || (stamp_less(store_last_stamp(p->store), m->last)))
+    bool lacks = stamp_less(store_last_stamp(p->store), m->last);
+    if (!m->whole || (lacks && !MUTANT(candidate_takes_less)))
         return; /* records were lost on the way: the next FLUSH asks again */
     peer->flushed = true;
     candidate_tick(p);
