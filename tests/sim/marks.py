@@ -43,6 +43,7 @@ PRIMARY = (
     'stream_from_log',
     'stream_log_gone',
     'snapshot_offered',
+    'repair_gave_way',
     'copy_leaf_differs',
     'failure_repeated',
     'reply_repeated',

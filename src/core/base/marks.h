@@ -126,6 +126,7 @@
     X(stream_left_behind, "a replica is further behind than the records in memory")             \
     X(copy_asked_less, "objects that came were more than a segment takes: fewer at once")       \
     X(snapshot_offered, "a replica that joins was given a snapshot to copy")                    \
+    X(repair_gave_way, "a copy rested because there were calls")                                \
     X(donor_gave_up, "a replica that copied was not heard of for long")                         \
     X(copy_leaf_same, "a leaf of the hash tree was the same")                                   \
     X(copy_leaf_differs, "a leaf of the hash tree differed")                                    \

@@ -16,7 +16,7 @@
 #include "core/base/grow.h"
 #include "core/replica/primary/private.h"
 
-#define FETCH_NAMES  256u
+#define FETCH_NAMES  64u /* a millisecond of work for the donor */
 #define WANTED_MOST  16384u
 #define ABSENT_BATCH 256u
 

@@ -7,8 +7,8 @@
 
 #include "core/replica/primary/stream.h"
 
-#define EXPORT_BYTES (1u << 20) /* of objects in one message */
-#define FETCHES      8u         /* asked for at once by one that copies */
+#define EXPORT_BYTES (512u << 10) /* of objects in one message */
+#define FETCHES      8u           /* asked for at once by one that copies */
 
 /* --- donor.c: the snapshot that one replica copies --- */
 

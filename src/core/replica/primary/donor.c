@@ -7,6 +7,8 @@
  * replica has joined or was silent for long. The hash tree over it has two levels: leaves of
  * LEAF_OBJECTS objects each, in the order of keys, made when they are asked for (Merkle 1987 gives
  * the idea; the leaves' hashes are compared in one pass, so there is nothing above them to keep).
+ * Objects are given one message at a time, in the order of the questions, and clients go first
+ * (pace.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include "core/replica/primary/private.h"
 
 #define LEAF_OBJECTS 512u
-#define LEAVES       8u  /* in one message: some milliseconds of work */
+#define LEAVES       8u  /* in one message, at most */
 #define EXPORTS_MAX  16u /* for one replica at once */
 
 static const struct object_key last_key = {UINT8_MAX, UINT64_MAX, UINT64_MAX};
@@ -29,6 +31,7 @@ struct giving {
     struct message_name *names;
     uint32_t node, name_count;
     uint64_t serial;
+    bool begun;         /* it was this one's turn */
     struct stamp asked; /* the stamp that was asked for; ZERO: as it is now */
 };
 
@@ -139,11 +142,13 @@ void donor_digest(struct primary *p, uint32_t from, const struct message *m)
     struct message_leaf leaves[LEAVES];
     struct message answer = message_new(p, MESSAGE_LEAVES);
     struct object_key next = m->from;
+    uint64_t began = now_ns(p);
     if (!donor_for(p, from, m->stamp))
         return;
     answer.stamp = m->stamp;
     answer.to = m->from; /* which question it answers */
-    while (answer.leaf_count < LEAVES && !answer.end) {
+    while (answer.leaf_count < LEAVES && !answer.end &&
+           (answer.leaf_count == 0 || now_ns(p) - began < PACE_PIECE_NS)) {
         struct store_digest digest = {.walk = {.from = next, .at = m->stamp, .most = LEAF_OBJECTS},
                                       .to = last_key};
         if (store_digest(p->store, &digest) != OK)
@@ -245,12 +250,55 @@ static void given_later(struct store_export *export)
     given(export);
 }
 
-static uint32_t gives_to(const struct primary *p, uint32_t node)
+/* So many for this one already, or just this: it comes again. */
+static bool gives_enough(const struct primary *p, uint32_t node, uint64_t serial)
 {
     uint32_t count = 0;
-    for (const struct giving *giving = p->giving; giving; giving = giving->next)
+    bool same = false;
+    for (const struct giving *giving = p->giving; giving; giving = giving->next) {
         count += giving->node == node;
-    return count;
+        same = same || (giving->node == node && giving->serial == serial);
+    }
+    return count >= EXPORTS_MAX || same;
+}
+
+static void give(struct giving *giving)
+{
+    struct primary *p = giving->primary;
+    giving->begun = true;
+    for (uint32_t i = 0; i < giving->name_count; i++) {
+        struct object_version version;
+        if (store_get(p->store, giving->keys[i], giving->pin.at, &version) == OK)
+            giving->names[i].stamp = version.stamp;
+    }
+    giving->export = (struct store_export){.keys = giving->keys,
+                                           .count = giving->name_count,
+                                           .at = giving->pin.at,
+                                           .most_bytes = EXPORT_BYTES,
+                                           .done = given_later};
+    if (store_export(p->store, &giving->export))
+        given(&giving->export);
+}
+
+static void give_next(struct primary *p);
+
+static void rested(struct env_timer *timer)
+{
+    give_next(pace_rested(timer));
+}
+
+/* The question that has waited longest gets its turn. */
+static void give_next(struct primary *p)
+{
+    struct giving *first = NULL;
+    for (struct giving *giving = p->giving; giving; giving = giving->next)
+        if (!giving->begun)
+            first = giving;
+    if (!first || p->pace.resting)
+        return;
+    pace_begin(p);
+    give(first);
+    pace_end(p, rested);
 }
 
 /* Within the bound on what repair may take: a little may go over it, and is waited for later. */
@@ -272,7 +320,7 @@ static bool allowed(struct primary *p)
 void donor_fetch(struct primary *p, uint32_t from, const struct message *m)
 {
     bool now = stamp_equal(m->stamp, STAMP_ZERO);
-    if (m->name_count == 0 || gives_to(p, from) >= EXPORTS_MAX || !p->whole || p->copy.active)
+    if (m->name_count == 0 || gives_enough(p, from, m->serial) || !p->whole || p->copy.active)
         return;
     if (now ? p->part != PART_PRIMARY && p->part != PART_BACKUP : !donor_for(p, from, m->stamp))
         return;
@@ -295,23 +343,14 @@ void donor_fetch(struct primary *p, uint32_t from, const struct message *m)
     p->giving = giving;
     p->giving_count++;
     store_pin(p->store, now ? store_last_stamp(p->store) : m->stamp, &giving->pin);
-    for (uint32_t i = 0; i < m->name_count; i++) {
-        struct object_version version;
+    for (uint32_t i = 0; i < m->name_count; i++)
         giving->keys[i] = giving->names[i].key = m->names[i].key;
-        if (store_get(p->store, giving->keys[i], giving->pin.at, &version) == OK)
-            giving->names[i].stamp = version.stamp;
-    }
-    giving->export = (struct store_export){.keys = giving->keys,
-                                           .count = m->name_count,
-                                           .at = giving->pin.at,
-                                           .most_bytes = EXPORT_BYTES,
-                                           .done = given_later};
-    if (store_export(p->store, &giving->export))
-        given(&giving->export);
+    give_next(p);
 }
 
 void donor_abandon(struct primary *p)
 {
+    pace_stop(p);
     while (p->giving) {
         struct giving *giving = p->giving;
         p->giving = giving->next;

@@ -9,6 +9,7 @@
 #include "core/base/mark.h"
 #include "core/registry/records.h"
 #include "core/replica/primary/copy.h"
+#include "core/replica/primary/pace.h"
 #include "core/replica/primary/primary.h"
 #include "core/replica/primary/serve.h"
 #include "core/replica/primary/stream.h"
@@ -44,6 +45,7 @@ struct primary {
     int64_t repair_allowed;                     /* bytes that may be given now */
     struct giving *giving;                      /* see donor.c */
     uint32_t giving_count;
+    struct pace pace;
     struct arena arena, replies;
 
     enum primary_part part;

@@ -9,7 +9,7 @@
 #include "core/wire/message.h"
 
 #define UNACKED_BYTES (8u << 20) /* sent to one replica and not acknowledged */
-#define BATCH_BYTES   (4u << 20) /* read from the log at once for one that joins */
+#define BATCH_BYTES   (1u << 20) /* read from the log at once for one that joins */
 
 struct donor;
 
