@@ -428,9 +428,19 @@ static void found_end(struct primary *p, enum err err)
     p->found.done(p->found.ctx, err);
 }
 
+static struct view first_view(const struct primary *p)
+{
+    return (struct view){.number = 1, .primary = p->self, .count = 1, .members = {p->self}};
+}
+
 static void found_changed(struct registry_change *change)
 {
     struct primary *p = change->ctx;
+    struct view view = first_view(p);
+    p->found.active = false;
+    p->found.made = change->err == OK;
+    if (p->found.revision)
+        view_learn(p, &view, p->found.revision);
     found_end(p, change->err == ERR_CONFLICT ? ERR_EXIST : change->err);
 }
 
@@ -443,7 +453,7 @@ static void found_synced(struct store_sync *sync, enum err err)
         return;
     }
     p->found.asked = true;
-    struct view view = {.number = 1, .primary = p->self, .count = 1, .members = {p->self}};
+    struct view view = first_view(p);
     struct registry_condition condition = {p->view_key, 0};
     arena_reset(&p->arena);
     struct registry_write write = {p->view_key, record_encode_view(&view, &p->arena), false};

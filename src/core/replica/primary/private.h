@@ -107,7 +107,8 @@ struct primary {
     void *stopped_ctx;
     uint64_t stop_since;
     struct {
-        bool active, asked;
+        bool active, asked, made; /* made: the first view, by this process */
+        uint64_t revision;        /* of the first view, seen before the registry's answer */
         void (*done)(void *ctx, enum err err);
         void *ctx;
         struct registry_change change;

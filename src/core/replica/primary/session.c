@@ -139,7 +139,7 @@ void session_open(struct primary *p, uint32_t from, const struct message *m)
     }
     struct message refused = message_new(p, MESSAGE_OPENED);
     refused.serial = m->serial;
-    refused.err = ERR_LIMIT;
+    refused.err = p->session_count >= SESSIONS_MAX ? ERR_LIMIT : ERR_AGAIN; /* it asks again */
     if (p->session_count >= SESSIONS_MAX || !store_has_room(p->store)) {
         opened(p, from, &refused);
         return;

@@ -105,6 +105,8 @@ void view_learn(struct primary *p, const struct view *view, uint64_t revision)
         return;
     bool reigns = p->part == PART_PRIMARY && p->view.primary == p->self;
     bool looking = p->part == PART_LOOKING;
+    /* The first view, made by this very process just now: no reign was lost with a memory (L6). */
+    bool founds = looking && p->found.made && view->number == 1;
     p->view = *view;
     p->revision = revision;
     p->proposal.active = false;
@@ -112,17 +114,25 @@ void view_learn(struct primary *p, const struct view *view, uint64_t revision)
     tell(p, "%s", view_print(view, text, sizeof text));
     if (reigns && view->primary == p->self)
         go_on(p);
-    else if (view->primary == p->self && p->whole && !looking && !p->broken)
+    else if (view->primary == p->self && p->whole && (!looking || founds) && !p->broken)
         become_primary(p);
     else
         become_follower(p, view_has(view, p->self));
-    if (looking && view->primary == p->self && p->whole) {
+    if (looking && !founds && view->primary == p->self && p->whole) {
         MARK(primary_restarted);
         candidate_begin(p); /* a reign that was lost with the memory is not gone on with: L6 */
     }
 }
 
 /* --- the registry --- */
+
+static void view_seen(struct primary *p, const struct view *view, uint64_t revision)
+{
+    if (p->found.active && view->number == 1 && view->primary == p->self)
+        p->found.revision = revision; /* the answer will say who made it */
+    else
+        view_learn(p, view, revision);
+}
 
 static void changed(struct registry_watch *watch, const struct registry_item *item)
 {
@@ -135,7 +145,7 @@ static void changed(struct registry_watch *watch, const struct registry_item *it
         return;
     }
     p->view_read = true;
-    view_learn(p, &view, item->revision);
+    view_seen(p, &view, item->revision);
 }
 
 void view_watch(struct primary *p)
@@ -168,7 +178,7 @@ static void read_view_done(struct registry_read *read)
     if (read->err == OK && read->count == 1 &&
         record_decode_view(read->items[0].value, &view) == OK) {
         p->view_read = p->registry_fresh = true;
-        view_learn(p, &view, read->items[0].revision);
+        view_seen(p, &view, read->items[0].revision);
     }
     proposal_settled(p);
 }
@@ -282,7 +292,11 @@ void candidate_begin(struct primary *p)
     p->registry_fresh = false;
     for (uint32_t i = 0; i < p->peer_count; i++)
         p->peers[i].flushed = false;
-    tell(p, "nothing is heard of node %u, the primary: another view is proposed", p->view.primary);
+    if (p->view.primary == p->self)
+        tell(p, "this node was the primary: a new view is begun");
+    else
+        tell(p, "nothing is heard of node %u, the primary: another view is proposed",
+             p->view.primary);
     candidate_tick(p);
 }
 
@@ -292,8 +306,7 @@ static struct view next_view(const struct primary *p)
     struct view next = {
         .number = p->view.number + 1, .primary = p->self, .count = 1, .members = {p->self}};
     for (uint32_t i = 0; i < p->peer_count; i++)
-        if (view_has(&p->view, p->peers[i].node) && p->peers[i].flushed &&
-            !MUTANT(candidate_alone))
+        if (view_has(&p->view, p->peers[i].node) && p->peers[i].flushed && !MUTANT(candidate_alone))
             view_add(&next, p->peers[i].node);
     return next;
 }
