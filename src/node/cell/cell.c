@@ -20,6 +20,7 @@
 #include "node/cell/cell_private.h"
 #include "node/cell/keeper.h"
 #include "node/cell/upkeep.h"
+#include "node/urgent.h"
 
 #define HOUSEKEEPING_MS 1000u
 #define GRACE_MS        1000u
@@ -264,6 +265,7 @@ int cell_run(const struct cell_options *options)
     cell->home.fd = cell->home.lock_fd = -1;
     arena_init(&cell->in);
     arena_init(&cell->out);
+    urgent();
     open_loop(cell);
     if (start(cell, &error) != OK) {
         tell_failure(options, &error);

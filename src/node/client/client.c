@@ -19,6 +19,7 @@
 
 #include "core/base/assert.h"
 #include "io/uv/env_uv.h"
+#include "node/urgent.h"
 
 #define TICK_MS    100u
 #define GRACE_MS   500u
@@ -446,6 +447,7 @@ int client_serve(const struct client_options *options)
     mounting->entry.folder = -1;
     arena_init(&mounting->arena);
     snprintf(mounting->volume, sizeof mounting->volume, "%s", options->volume);
+    urgent();
     open_loop(mounting);
     enum err err = start(mounting);
     if (err == OK) {
