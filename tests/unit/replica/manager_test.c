@@ -294,28 +294,31 @@ static void candidate_is_given_records(void **state)
 
 /* --- K1: a copy that is cut short; mending --- */
 
+/* Node 2 gives a snapshot in which there is `name`, or nothing. */
+static void copy_from_2(struct manager *m, struct stamp at, const struct message_name *name)
+{
+    const struct object_key end = {UINT8_MAX, UINT64_MAX, UINT64_MAX};
+    const struct message_leaf leaf = {.last = end, .count = 1, .hash = 1};
+    manager_view(m, m->view.number + 1, 2, BIT(2));
+    struct message snapshot = {.kind = MESSAGE_SNAPSHOT, .stamp = at};
+    manager_give(m, 2, &snapshot);
+    manager_pass(m, HEARTBEAT);
+    struct message leaves = {.kind = MESSAGE_LEAVES, .stamp = at, .end = true, .from = end};
+    leaves.leaves = &leaf;
+    leaves.leaf_count = 1;
+    manager_give(m, 2, &leaves);
+    struct message names = {.kind = MESSAGE_NAMES, .stamp = at, .to = end, .names = name};
+    names.name_count = name ? 1 : 0;
+    manager_give(m, 2, &names);
+}
+
 static void copy_that_is_cut_short(void **state)
 {
     struct manager *m = *state;
     struct stamp at = last_of(m);
     at.time += 1 << 20;
-    manager_view(m, m->view.number + 1, 2, BIT(2));
-    struct message snapshot = {.kind = MESSAGE_SNAPSHOT, .stamp = at};
-    manager_give(m, 2, &snapshot);
-    manager_pass(m, HEARTBEAT);
-    const struct object_key end = {UINT8_MAX, UINT64_MAX, UINT64_MAX};
-    const struct message_leaf leaf = {.last = end, .count = 1, .hash = 1};
-    struct message leaves = {.kind = MESSAGE_LEAVES,
-                             .stamp = at,
-                             .end = true,
-                             .leaves = &leaf,
-                             .leaf_count = 1,
-                             .from = end};
-    manager_give(m, 2, &leaves);
     const struct message_name name = {{OBJECT_INODE, 77, 0}, at};
-    struct message names = {
-        .kind = MESSAGE_NAMES, .stamp = at, .to = end, .names = &name, .name_count = 1};
-    manager_give(m, 2, &names); /* everything here goes; what is to come does not */
+    copy_from_2(m, at, &name); /* everything here goes; what is to come does not */
     assert_non_null(manager_got(m, 2, MESSAGE_FETCH));
     manager_pass(m, FAILOVER); /* the store syncs */
     manager_restart(m);
@@ -323,6 +326,20 @@ static void copy_that_is_cut_short(void **state)
     const struct message *join = manager_got(m, 2, MESSAGE_JOIN);
     assert_non_null(join);
     assert_false(join->whole);
+}
+
+/* The snapshot's last record may be one that its members never all had. */
+static void what_was_copied_is_not_committed(void **state)
+{
+    struct manager *m = *state;
+    struct primary_status status;
+    struct stamp at = last_of(m);
+    at.time += 1 << 20;
+    copy_from_2(m, at, NULL);
+    manager_pass(m, HEARTBEAT);
+    assert_int_equal(stamp_compare(last_of(m), at), 0);
+    primary_status(m->primary, &status);
+    assert_true(stamp_compare(status.committed, at) < 0);
 }
 
 static void on_mended(void *ctx, enum err err)
@@ -450,8 +467,8 @@ int main(int argc, char **argv)
         TEST(view_of_which_nothing_is_heard),   TEST(one_that_lags_does_not_join),
         TEST(candidate_lacks_records),          TEST(candidate_takes_all_along),
         TEST(candidate_is_given_records),       TEST(copy_that_is_cut_short),
-        TEST(mended_by_another_version),        TEST(asked_for_before_all_can_know),
-        TEST(held_by_one_that_is_silent),
+        TEST(what_was_copied_is_not_committed), TEST(mended_by_another_version),
+        TEST(asked_for_before_all_can_know),    TEST(held_by_one_that_is_silent),
     };
     if (!options(argc, argv))
         return 2;

@@ -290,8 +290,6 @@ static void end(struct primary *p)
     copy_stop(p);
     set_whole(p, true);
     p->durable = STAMP_ZERO;
-    if (stamp_less(p->committed, copy->at))
-        p->committed = copy->at;
     p->next_join = 0;
     if (!copy->syncing) {
         copy->syncing = true;
