@@ -22,7 +22,7 @@ bool cell_view(const struct cell *cell, struct view *view)
 static void look_at_lost(struct cell_node *node, const struct view *view)
 {
     struct primary_status status;
-    if (!node->lost || !node->up || !view_has(view, node->number))
+    if (!node->lost || !node->up || !node->primary || !view_has(view, node->number))
         return;
     primary_status(node->primary, &status);
     if (status.part == PART_BACKUP && status.view.number == view->number)
@@ -47,7 +47,7 @@ struct cell_node *cell_primary(struct cell *cell)
 {
     struct primary_status status;
     for (uint32_t i = 0; i < cell->node_count; i++) {
-        if (!cell->nodes[i].up)
+        if (!cell->nodes[i].up || !cell->nodes[i].primary) /* it ends: its store closes yet */
             continue;
         primary_status(cell->nodes[i].primary, &status);
         if (status.part == PART_PRIMARY && status.serves)
