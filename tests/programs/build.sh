@@ -10,9 +10,9 @@ copy() {
     mkdir "$1"
     (cd "$SOURCE" && tar -cf - src/core proto) | tar -C "$1" -xf -
     mkdir "$1/gen"
-    (cd "$1" && protoc-c --proto_path=proto --c_out=gen proto/pactfs.proto)
+    (cd "$1" && protoc-c --proto_path=proto --c_out=gen proto/*.proto)
     cat >"$1/Makefile" <<'MAKEFILE'
-sources := $(shell find src/core -name '*.c') gen/pactfs.pb-c.c
+sources := $(shell find src/core -name '*.c') $(wildcard gen/*.c)
 objects := $(sources:.c=.o)
 libcore.a: $(objects)
 	rm -f $@
