@@ -16,6 +16,7 @@
 
 #define CREATE_MS    30000u /* to wait for all replicas */
 #define CREATE_STEP  (100 * CELL_MS)
+#define BEGINS_NS    INT64_C(10000000000) /* within this a machine that has joined runs */
 #define HAND_OVER_MS 15000u
 #define ROOM_LEAST   (UINT64_C(64) << 20) /* bytes on the disk of a node that gets a replica */
 
@@ -33,6 +34,7 @@ struct order {
     uint64_t until_ns;
     uint32_t told;
     struct record_volume record;
+    struct contract contract;
 };
 
 static struct order *order_new(struct ask *ask, enum err (*make)(struct edit *edit),
@@ -136,6 +138,42 @@ static bool choose(struct ask *ask, const struct contract *contract, struct reco
     return true;
 }
 
+/* A machine that has just joined counts as soon as the registry says that it runs. */
+static bool some_begin(const struct cell *cell)
+{
+    for (uint32_t i = 0; i < cell->node_count; i++) {
+        const struct record_node *node = &cell->nodes[i].record;
+        if (!node->leaving && !member_alive(cell, node->number) &&
+            cell_wall(cell) - node->joined < BEGINS_NS)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t may_take(struct cell *cell, const struct contract *contract)
+{
+    struct placement_node nodes[CELL_NODES_MAX];
+    struct placement p = {.nodes = nodes, .room = ROOM_LEAST, .wanted = contract->replicas};
+    p.node_count = upkeep_nodes(cell, nodes);
+    placement_begin(&p);
+    return p.count;
+}
+
+static void gather(struct env_timer *timer)
+{
+    struct order *order = (struct order *)((char *)timer - offsetof(struct order, timer));
+    struct cell *cell = order->ask->cell;
+    if (cell_now(cell) < order->until_ns && !cell->stopping && some_begin(cell) &&
+        may_take(cell, &order->contract) < order->contract.replicas) {
+        order->timer.fire = gather;
+        cell->env->ops->timer_start(cell->env, &order->timer, CREATE_STEP);
+    } else if (choose(order->ask, &order->contract, &order->record)) {
+        edit_begin(&order->edit);
+    } else {
+        order_free(order);
+    }
+}
+
 static enum err create_make(struct edit *edit)
 {
     struct order *order = (struct order *)edit;
@@ -226,7 +264,6 @@ static bool take_contract(struct order *order, struct contract *contract)
 
 void request_volume_create(struct ask *ask)
 {
-    struct contract contract;
     const char *name = ask_text(ask, "name", RECORD_NAME_MAX - 1);
     if (!name)
         return;
@@ -238,7 +275,7 @@ void request_volume_create(struct ask *ask)
         return;
     }
     struct order *order = order_new(ask, create_make, create_done);
-    if (!take_contract(order, &contract)) {
+    if (!take_contract(order, &order->contract)) {
         order_failed(order, ERR_CONTRACT);
         return;
     }
@@ -255,10 +292,8 @@ void request_volume_create(struct ask *ask)
         return;
     }
     memcpy(record->identity.uuid, order->uuid, sizeof order->uuid);
-    if (choose(ask, &contract, record))
-        edit_begin(&order->edit);
-    else
-        order_free(order); /* choose has said why */
+    order->until_ns = cell_now(ask->cell) + (uint64_t)BEGINS_NS;
+    gather(&order->timer);
 }
 
 /* --- set --- */
