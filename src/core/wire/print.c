@@ -3,66 +3,47 @@
  * print.c: messages as text, for logs and transcripts: the kind, then what is not zero.
  */
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 
+#include "core/base/line.h"
 #include "core/wire/private.h"
 
-struct printer {
-    char *buf;
-    size_t size, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void say(struct printer *p, const char *format, ...)
-{
-    if (p->len + 1 >= p->size)
-        return;
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(p->buf + p->len, p->size - p->len, format, args);
-    va_end(args);
-    p->len += n > 0 ? (size_t)n : 0;
-    if (p->len >= p->size)
-        p->len = p->size - 1;
-}
-
-static void say_stamp(struct printer *p, const char *name, struct stamp stamp)
+static void say_stamp(struct line *p, const char *name, struct stamp stamp)
 {
     char text[64];
     if (stamp_compare(stamp, STAMP_ZERO) != 0)
-        say(p, " %s %s", name, stamp_print(stamp, text, sizeof text));
+        line_add(p, " %s %s", name, stamp_print(stamp, text, sizeof text));
 }
 
-static void say_key(struct printer *p, const char *name, const struct object_key *key)
+static void say_key(struct line *p, const char *name, const struct object_key *key)
 {
     char text[64];
     if (key->kind || key->ino || key->sub)
-        say(p, " %s %s", name, object_key_print(key, text, sizeof text));
+        line_add(p, " %s %s", name, object_key_print(key, text, sizeof text));
 }
 
-static void say_count(struct printer *p, uint64_t count, const char *name)
+static void say_count(struct line *p, uint64_t count, const char *name)
 {
     if (count)
-        say(p, " %" PRIu64 " %s", count, name);
+        line_add(p, " %" PRIu64 " %s", count, name);
 }
 
 /* Who asks: session:slot:serial of what belongs to a session, else the serial. */
-static void say_identity(struct printer *p, const struct message *message)
+static void say_identity(struct line *p, const struct message *message)
 {
     if (message->session)
-        say(p, " %" PRIx64 ":%" PRIu32 ":%" PRIu64, message->session, message->slot,
-            message->serial);
+        line_add(p, " %" PRIx64 ":%" PRIu32 ":%" PRIu64, message->session, message->slot,
+                 message->serial);
     else if (message->serial)
-        say(p, " serial %" PRIu64, message->serial);
+        line_add(p, " serial %" PRIu64, message->serial);
 }
 
-static void say_parts(struct printer *p, const struct message *message)
+static void say_parts(struct line *p, const struct message *message)
 {
     const struct wire_kind *kind = wire_kind_of((uint32_t)message->kind);
     uint32_t parts = kind ? kind->parts : 0;
     char text[1400];
     if (parts & WIRE_OP)
-        say(p, " {%s}", fs_op_print(&message->op, text, sizeof text));
+        line_add(p, " {%s}", fs_op_print(&message->op, text, sizeof text));
     if (parts & WIRE_RESULT) {
         say_count(p, message->result.attr.ino, "is the inode");
         say_count(p, message->result.length, "long");
@@ -84,20 +65,20 @@ static void say_parts(struct printer *p, const struct message *message)
 
 const char *message_print(const struct message *message, char *buf, size_t size)
 {
-    struct printer p = {buf, size, 0};
+    struct line p = {buf, size, 0};
     char view[256];
     if (size)
         buf[0] = 0;
-    say(&p, "%s", message_kind_name(message->kind));
+    line_add(&p, "%s", message_kind_name(message->kind));
     if (!wire_kind_of((uint32_t)message->kind))
-        say(&p, " (%u)", (unsigned)message->kind);
+        line_add(&p, " (%u)", (unsigned)message->kind);
     if (message->number)
-        say(&p, " in %" PRIu64, message->number);
+        line_add(&p, " in %" PRIu64, message->number);
     say_identity(&p, message);
     if (message->err != OK)
-        say(&p, " %s", err_name(message->err));
+        line_add(&p, " %s", err_name(message->err));
     if (message->view.number)
-        say(&p, " %s", view_print(&message->view, view, sizeof view));
+        line_add(&p, " %s", view_print(&message->view, view, sizeof view));
     say_stamp(&p, "before", message->before);
     say_stamp(&p, "stamp", message->stamp);
     say_stamp(&p, "last", message->last);
@@ -105,9 +86,9 @@ const char *message_print(const struct message *message, char *buf, size_t size)
     say_key(&p, "to", &message->to);
     say_count(&p, message->count, "counted");
     if (message->whole)
-        say(&p, " whole");
+        line_add(&p, " whole");
     if (message->end)
-        say(&p, " end");
+        line_add(&p, " end");
     say_parts(&p, message);
     return buf;
 }

@@ -37,14 +37,6 @@ struct giving {
 
 /* --- joining --- */
 
-static bool is_assigned(const struct primary *p, uint32_t node)
-{
-    for (uint32_t i = 0; i < p->assigned_count; i++)
-        if (p->assigned[i] == node)
-            return true;
-    return p->assigned_count == 0;
-}
-
 static void offer_snapshot(struct primary *p, struct peer *peer)
 {
     struct donor *donor = peer->donor;
@@ -245,11 +237,6 @@ static void given(struct store_export *export)
     giving_free(giving);
 }
 
-static void given_later(struct store_export *export)
-{
-    given(export);
-}
-
 /* So many for this one already, or just this: it comes again. */
 static bool gives_enough(const struct primary *p, uint32_t node, uint64_t serial)
 {
@@ -275,7 +262,7 @@ static void give(struct giving *giving)
                                            .count = giving->name_count,
                                            .at = giving->pin.at,
                                            .most_bytes = EXPORT_BYTES,
-                                           .done = given_later};
+                                           .done = given};
     if (store_export(p->store, &giving->export))
         given(&giving->export);
 }

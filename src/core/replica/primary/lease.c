@@ -88,14 +88,6 @@ static bool stands_still(const struct primary *p, uint64_t now)
     return false;
 }
 
-static bool is_assigned(const struct primary *p, uint32_t node)
-{
-    for (uint32_t i = 0; i < p->assigned_count; i++)
-        if (p->assigned[i] == node)
-            return true;
-    return p->assigned_count == 0;
-}
-
 static void take_out(struct primary *p, uint64_t now)
 {
     struct view next = p->view;

@@ -129,6 +129,7 @@ struct message message_new(const struct primary *p, enum message_kind kind);
 void send_message(struct primary *p, uint32_t to, const struct message *message);
 struct peer *peer_find(struct primary *p, uint32_t node); /* NULL: there is none */
 struct peer *peer_need(struct primary *p, uint32_t node); /* NULL: too many */
+bool is_assigned(const struct primary *p, uint32_t node); /* shall it have a replica? */
 /* Durability of what was committed is asked for. Never inside on_record. */
 void sync_kick(struct primary *p);
 void broke(struct primary *p, enum err err); /* the store failed */

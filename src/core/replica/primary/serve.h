@@ -50,7 +50,6 @@ struct call {
     bool held;                           /* until there is room; linked by wait_next */
     bool near;                           /* a read that any copy may answer */
     bool dropped;                        /* nobody wants the answer any more */
-    bool kept;                           /* the answer is one given before; see `reply` */
     void (*finished)(struct call *call); /* of the replica manager's own; NULL: of a client */
     struct arena reply;                  /* memory of a kept answer */
     uint8_t *bytes, *into;
@@ -89,6 +88,7 @@ struct call *call_take(struct primary *p);
 void call_execute(struct call *call);
 void call_wait(struct call *call, struct stamp need); /* then it is answered */
 void call_free(struct call *call);
+void held_remove(struct call *call); /* nothing when it is not held */
 void serve_free(struct primary *p);
 void serve_abandon(struct primary *p);
 

@@ -110,11 +110,6 @@ struct slot *session_slot(struct session *session, uint32_t slot)
 
 /* --- opening and closing: records of their own --- */
 
-static void opened(struct primary *p, uint32_t to, const struct message *m)
-{
-    send_message(p, to, m);
-}
-
 static void answer_open(struct call *call)
 {
     struct primary *p = call->primary;
@@ -122,7 +117,7 @@ static void answer_open(struct call *call)
     answer.session = call->session;
     answer.serial = call->serial;
     answer.view = p->view;
-    opened(p, call->from, &answer);
+    send_message(p, call->from, &answer);
 }
 
 static enum err commit_own(struct primary *p, const struct write *writes, size_t count)
@@ -141,7 +136,7 @@ void session_open(struct primary *p, uint32_t from, const struct message *m)
     refused.serial = m->serial;
     refused.err = p->session_count >= SESSIONS_MAX ? ERR_LIMIT : ERR_AGAIN; /* it asks again */
     if (p->session_count >= SESSIONS_MAX || !store_has_room(p->store)) {
-        opened(p, from, &refused);
+        send_message(p, from, &refused);
         return;
     }
     uint64_t id = 0;
@@ -152,7 +147,7 @@ void session_open(struct primary *p, uint32_t from, const struct message *m)
         .action = WRITE_PUT, .key = session_key(id, SESSION_MARK), .value = {mark, 1}};
     refused.err = commit_own(p, &write, 1);
     if (refused.err) {
-        opened(p, from, &refused);
+        send_message(p, from, &refused);
         return;
     }
     struct session *session = session_add(p, id);
